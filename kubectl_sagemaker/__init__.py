@@ -1,0 +1,1 @@
+"""kubectl plugins for Amazon SageMaker jobs that run as Kubernetes custom resources."""

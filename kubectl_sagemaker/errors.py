@@ -1,0 +1,67 @@
+"""The errors that people are meant to see, each with its exit code.
+
+    Error                    it could not be done (exit 1)
+    ├── Usage                wrong usage (exit 2)
+    ├── NotFound             the server has no such object, group or stream
+    ├── Forbidden            the caller may not do this
+    ├── Unauthorized         the caller is not known: no, wrong or expired credentials
+    ├── Unavailable          it may work in a moment: no connection, 5xx, a stall, a page that is no page
+    │   └── Throttled        it works, slower
+    ├── Ended                a followed job ended other than Completed (exit 3 or 4)
+    └── TimedOut             --timeout passed (exit 5)
+
+Messages are lower case, without a full stop; they say what failed and with which names. `hint` says what to try.
+"""
+
+from __future__ import annotations
+
+
+class Error(Exception):
+    """Something that a user, a cluster or AWS can cause; cli.py prints it as `error: …` and exits."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class Usage(Error):
+    """A flag or an argument that can never work."""
+
+    exit_code = 2
+
+
+class NotFound(Error):
+    """The server answered that there is no such thing."""
+
+
+class Forbidden(Error):
+    """The server knows the caller and refuses."""
+
+
+class Unauthorized(Error):
+    """The server does not accept the caller's credentials, or there are none."""
+
+
+class Unavailable(Error):
+    """No usable answer; the same request may succeed later."""
+
+
+class Throttled(Unavailable):
+    """Too many requests for this account; slow down."""
+
+
+class Ended(Error):
+    """A followed job Failed (3) or was Stopped (4); its reason is the message."""
+
+    def __init__(self, message: str, *, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class TimedOut(Error):
+    """--timeout passed."""
+
+    exit_code = 5

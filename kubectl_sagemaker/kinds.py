@@ -1,0 +1,453 @@
+"""The registry: one row for each kind that SageMaker runs or keeps for a custom resource.
+
+Everything that differs between kinds is here: API groups, plurals, paths inside the object, log group and stream
+prefix, end states. Code elsewhere reads rows and never asks for a kind's name. Paths are dotted, from the
+object's root. A test holds every path against the published CRDs.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+from kubectl_sagemaker.errors import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """An API group, with what all of its resources share."""
+
+    name: str
+    version: str
+    label: str
+    """What people call it: the controller that serves it."""
+    region: tuple[str, ...]
+    """Paths of the AWS region, the first that is set wins."""
+    region_annotation: str | None = None
+    """Annotation of the object that names the region, asked after the paths."""
+    namespace_region_annotation: str | None = None
+    """Annotation of the object's namespace, asked last."""
+    account: str | None = None
+    """Path of the AWS account's 12 digits."""
+    conditions: str | None = None
+    """Path of the list of conditions."""
+    arn: str | None = None
+    endpoint: str | None = None
+    """Path of an own SageMaker endpoint URL."""
+
+    @property
+    def path(self) -> str:
+        """`/apis/GROUP/VERSION`."""
+        return f"/apis/{self.name}/{self.version}"
+
+
+ACK: Final = Group(
+    name="sagemaker.services.k8s.aws",
+    version="v1alpha1",
+    label="ACK",
+    region=("status.ackResourceMetadata.region",),
+    region_annotation="services.k8s.aws/region",
+    namespace_region_annotation="services.k8s.aws/default-region",
+    account="status.ackResourceMetadata.ownerAccountID",
+    conditions="status.conditions",
+    arn="status.ackResourceMetadata.arn",
+)
+LEGACY: Final = Group(
+    name="sagemaker.aws.amazon.com",
+    version="v1",
+    label="SageMaker Operators for Kubernetes",
+    region=("spec.region",),
+    endpoint="spec.sageMakerEndpoint",
+)
+GROUPS: Final = (ACK, LEGACY)
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """Where one group keeps a kind."""
+
+    group: Group
+    plural: str
+    kind: str
+    job_name: tuple[str, ...] = ()
+    """Paths of the name (or ARN) in SageMaker, the first that is set wins."""
+    status: str | None = None
+    secondary_status: str | None = None
+    reason: tuple[str, ...] = ()
+    """Paths of the text that says why it failed, the first that is set wins."""
+    creation_time: str | None = None
+    """Path of SageMaker's own creation time; never the object's metadata.creationTimestamp."""
+    short_names: tuple[str, ...] = ()
+
+    @property
+    def resource(self) -> str:
+        """`plural.group`, as kubectl writes it."""
+        return f"{self.plural}.{self.group.name}"
+
+    @property
+    def singular(self) -> str:
+        """The singular, which is the kind in lower case in every published CRD."""
+        return self.kind.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Where CloudWatch keeps a kind's log; `{name}` stands for the job's name.
+
+    `prefix` selects the job's streams. A prefix without its slash would select other jobs' too.
+    """
+
+    group: str
+    prefix: str = "{name}/"
+
+
+NO_ENDS: Final[Mapping[str, int]] = MappingProxyType({})
+JOB_ENDS: Final[Mapping[str, int]] = MappingProxyType({"Completed": 0, "Failed": 3, "Stopped": 4})
+"""End states of everything called a job, each with the exit code that it gives a follower."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A row: SageMaker's noun, and where each group and CloudWatch keep it.
+
+    `name` is SageMaker's own: `Describe{name}` takes `{name}Name` and answers `{name}Status`.
+    """
+
+    name: str
+    apis: tuple[Api, ...]
+    log: Log | None = None
+    ends: Mapping[str, int] = field(default=NO_ENDS, hash=False)
+    runs: bool = False
+    """Whether it runs: shown by `status` without --all-kinds."""
+
+    @property
+    def has_secondary_status(self) -> bool:
+        """Whether any of its APIs keeps a secondary status."""
+        return any(api.secondary_status for api in self.apis)
+
+    def ended(self, status: str | None) -> bool:
+        """Whether `status` is an end state."""
+        return status is not None and status in self.ends
+
+
+def ack(
+    kind: str,
+    *,
+    name: str | None = None,
+    status: str | None = None,
+    secondary: bool = False,
+    reason: bool = False,
+    created: bool = False,
+) -> Api:
+    """Build a row of ACK's group; `name` and `status` are paths."""
+    return Api(
+        group=ACK,
+        plural=f"{kind.lower()}s",
+        kind=kind,
+        job_name=(name,) if name else (),
+        status=status,
+        secondary_status="status.secondaryStatus" if secondary else None,
+        reason=("status.failureReason",) if reason else (),
+        creation_time="status.creationTime" if created else None,
+    )
+
+
+def legacy(
+    kind: str,
+    *names: str,
+    plural: str | None = None,
+    status: str,
+    secondary: bool = False,
+    reason: tuple[str, ...] = ("status.additional",),
+    created: bool = False,
+    short_names: tuple[str, ...] = (),
+) -> Api:
+    """Build a row of the legacy group; `names` and `status` are paths."""
+    return Api(
+        group=LEGACY,
+        plural=plural or f"{kind.lower()}s",
+        kind=kind,
+        job_name=names,
+        status=status,
+        secondary_status="status.secondaryStatus" if secondary else None,
+        reason=reason,
+        creation_time="status.creationTime" if created else None,
+        short_names=short_names,
+    )
+
+
+KINDS: Final[tuple[Kind, ...]] = (
+    Kind(
+        "TrainingJob",
+        (
+            ack(
+                "TrainingJob",
+                name="spec.trainingJobName",
+                status="status.trainingJobStatus",
+                secondary=True,
+                reason=True,
+                created=True,
+            ),
+            legacy(
+                "TrainingJob",
+                "status.sageMakerTrainingJobName",
+                "spec.trainingJobName",
+                status="status.trainingJobStatus",
+                secondary=True,
+            ),
+        ),
+        log=Log("/aws/sagemaker/TrainingJobs"),
+        ends=JOB_ENDS,
+        runs=True,
+    ),
+    Kind(
+        "TransformJob",
+        (
+            ack(
+                "TransformJob",
+                name="spec.transformJobName",
+                status="status.transformJobStatus",
+                reason=True,
+            ),
+            legacy(
+                "BatchTransformJob",
+                "status.sageMakerTransformJobName",
+                "spec.transformJobName",
+                status="status.transformJobStatus",
+            ),
+        ),
+        log=Log("/aws/sagemaker/TransformJobs"),
+        ends=JOB_ENDS,
+        runs=True,
+    ),
+    Kind(
+        "ProcessingJob",
+        (
+            ack(
+                "ProcessingJob",
+                name="spec.processingJobName",
+                status="status.processingJobStatus",
+                reason=True,
+            ),
+            legacy(
+                "ProcessingJob",
+                "status.sageMakerProcessingJobName",
+                status="status.processingJobStatus",
+            ),
+        ),
+        log=Log("/aws/sagemaker/ProcessingJobs"),
+        ends=JOB_ENDS,
+        runs=True,
+    ),
+    Kind(
+        "HyperParameterTuningJob",
+        (
+            ack(
+                "HyperParameterTuningJob",
+                name="spec.hyperParameterTuningJobName",
+                status="status.hyperParameterTuningJobStatus",
+                reason=True,
+            ),
+            legacy(
+                "HyperparameterTuningJob",
+                "status.sageMakerHyperParameterTuningJobName",
+                "spec.hyperParameterTuningJobName",
+                status="status.hyperParameterTuningJobStatus",
+            ),
+        ),
+        ends=JOB_ENDS,
+        runs=True,
+    ),
+    Kind(
+        "Endpoint",
+        (
+            ack(
+                "Endpoint",
+                name="spec.endpointName",
+                status="status.endpointStatus",
+                reason=True,
+                created=True,
+            ),
+            legacy(
+                "HostingDeployment",
+                "status.endpointName",
+                "spec.endpointName",
+                status="status.endpointStatus",
+                reason=("status.failureReason", "status.additional"),
+                created=True,
+            ),
+        ),
+        log=Log("/aws/sagemaker/Endpoints/{name}", prefix=""),
+        runs=True,
+    ),
+    Kind(
+        "InferenceComponent",
+        (
+            ack(
+                "InferenceComponent",
+                name="spec.inferenceComponentName",
+                status="status.inferenceComponentStatus",
+                reason=True,
+                created=True,
+            ),
+        ),
+        log=Log("/aws/sagemaker/InferenceComponents/{name}", prefix=""),
+        runs=True,
+    ),
+    Kind(
+        "NotebookInstance",
+        (
+            ack(
+                "NotebookInstance",
+                name="spec.notebookInstanceName",
+                status="status.notebookInstanceStatus",
+                reason=True,
+            ),
+        ),
+        log=Log("/aws/sagemaker/NotebookInstances"),
+        runs=True,
+    ),
+    Kind(
+        "LabelingJob",
+        (ack("LabelingJob", name="spec.labelingJobName", status="status.labelingJobStatus", reason=True),),
+        log=Log("/aws/sagemaker/LabelingJobs", prefix="{name}"),
+        ends=JOB_ENDS,
+        runs=True,
+    ),
+    Kind(
+        "PipelineExecution",
+        (
+            ack(
+                "PipelineExecution",
+                name="status.ackResourceMetadata.arn",
+                status="status.pipelineExecutionStatus",
+                reason=True,
+                created=True,
+            ),
+        ),
+        ends=MappingProxyType({"Succeeded": 0, "Failed": 3, "Stopped": 4}),
+        runs=True,
+    ),
+    Kind(
+        "Model",
+        (
+            ack("Model", name="spec.modelName"),
+            legacy("Model", "status.sageMakerModelName", status="status.status"),
+        ),
+    ),
+    Kind(
+        "EndpointConfig",
+        (
+            ack("EndpointConfig", name="spec.endpointConfigName"),
+            legacy("EndpointConfig", "status.sageMakerEndpointConfigName", status="status.status"),
+        ),
+    ),
+    Kind(
+        "HostingAutoscalingPolicy",
+        (
+            legacy(
+                "HostingAutoscalingPolicy",
+                "status.policyName",
+                "spec.policyName",
+                plural="hostingautoscalingpolicies",
+                status="status.hostingAutoscalingPolicyStatus",
+                short_names=("hap",),
+            ),
+        ),
+    ),
+    Kind("App", (ack("App", name="spec.appName", status="status.status"),)),
+    Kind("DataQualityJobDefinition", (ack("DataQualityJobDefinition", name="spec.jobDefinitionName"),)),
+    Kind("Domain", (ack("Domain", name="spec.domainName", status="status.status"),)),
+    Kind(
+        "FeatureGroup",
+        (ack("FeatureGroup", name="spec.featureGroupName", status="status.featureGroupStatus", reason=True),),
+    ),
+    Kind("ModelBiasJobDefinition", (ack("ModelBiasJobDefinition", name="spec.jobDefinitionName"),)),
+    Kind(
+        "ModelExplainabilityJobDefinition",
+        (ack("ModelExplainabilityJobDefinition", name="spec.jobDefinitionName"),),
+    ),
+    Kind(
+        "ModelPackage",
+        (ack("ModelPackage", name="spec.modelPackageName", status="status.modelPackageStatus", created=True),),
+    ),
+    Kind(
+        "ModelPackageGroup",
+        (
+            ack(
+                "ModelPackageGroup",
+                name="spec.modelPackageGroupName",
+                status="status.modelPackageGroupStatus",
+            ),
+        ),
+    ),
+    Kind("ModelQualityJobDefinition", (ack("ModelQualityJobDefinition", name="spec.jobDefinitionName"),)),
+    Kind(
+        "MonitoringSchedule",
+        (
+            ack(
+                "MonitoringSchedule",
+                name="spec.monitoringScheduleName",
+                status="status.monitoringScheduleStatus",
+                reason=True,
+                created=True,
+            ),
+        ),
+    ),
+    Kind(
+        "NotebookInstanceLifecycleConfig",
+        (
+            ack(
+                "NotebookInstanceLifecycleConfig",
+                name="spec.notebookInstanceLifecycleConfigName",
+                created=True,
+            ),
+        ),
+    ),
+    Kind("Pipeline", (ack("Pipeline", name="spec.pipelineName", status="status.pipelineStatus", created=True),)),
+    Kind("Project", (ack("Project", name="spec.projectName", status="status.projectStatus", created=True),)),
+    Kind("Space", (ack("Space", name="spec.spaceName", status="status.status", reason=True, created=True),)),
+    Kind("UserProfile", (ack("UserProfile", name="spec.userProfileName", status="status.status"),)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a KIND word means: a kind, and those of its APIs that the word can mean."""
+
+    kind: Kind
+    apis: tuple[Api, ...]
+
+
+def spellings(api: Api) -> tuple[str, ...]:
+    """Every word for one API's resource, in lower case.
+
+    Singular and plural, each bare, with its group, and with its version and group (what `kubectl -o name` and
+    `kubectl api-resources` print).
+    """
+    bare = (api.singular, api.plural, *api.short_names)
+    qualified = (f"{word}.{suffix}" for word in bare for suffix in _suffixes(api.group))
+    return (*bare, *qualified)
+
+
+def _suffixes(group: Group) -> tuple[str, str]:
+    return (group.name, f"{group.version}.{group.name}")
+
+
+def parse(word: str) -> Target:
+    """Read a KIND word in any letter case; raise Usage with the nearest spelling when it is unknown.
+
+    A word that only one group knows (`batchtransformjob`) means that group's resource alone.
+    """
+    wanted = word.lower()
+    for kind in KINDS:
+        apis = tuple(api for api in kind.apis if wanted in spellings(api))
+        if apis:
+            return Target(kind, apis)
+    known = [api.singular for kind in KINDS for api in kind.apis]
+    near = difflib.get_close_matches(wanted.split(".")[0], known, n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]!r}?" if near else "`kubectl sagemaker status --help` lists the kinds"
+    raise Usage(f"unknown kind {word!r}", hint=hint)
