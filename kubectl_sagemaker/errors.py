@@ -5,10 +5,10 @@
     ├── NotFound             the server has no such object, group or stream
     ├── Forbidden            the caller may not do this
     ├── Unauthorized         the caller is not known: no, wrong or expired credentials
+    ├── Invalid              the server refuses a parameter, such as a token that has expired
     ├── Unavailable          it may work in a moment: no connection, 5xx, a stall, a page that is no page
     │   └── Throttled        it works, slower
-    ├── Ended                a followed job ended other than Completed (exit 3 or 4)
-    └── TimedOut             --timeout passed (exit 5)
+    └── Ended                a followed job ended other than Completed (exit 3 or 4)
 
 Messages are lower case, without a full stop; they say what failed and with which names. `hint` says what to try.
 """
@@ -45,6 +45,10 @@ class Unauthorized(Error):
     """The server does not accept the caller's credentials, or there are none."""
 
 
+class Invalid(Error):
+    """The server refuses a parameter of the request."""
+
+
 class Unavailable(Error):
     """No usable answer; the same request may succeed later."""
 
@@ -61,7 +65,5 @@ class Ended(Error):
         self.exit_code = exit_code
 
 
-class TimedOut(Error):
-    """--timeout passed."""
-
-    exit_code = 5
+class TimedOut(BaseException):
+    """--timeout passed (exit 5). It comes from a signal, as KeyboardInterrupt does: who catches Error lets it pass."""

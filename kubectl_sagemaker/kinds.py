@@ -102,9 +102,10 @@ class Log:
 
     group: str
     prefix: str = "{name}/"
+    stream: str | None = None
+    """The one stream there is, where a prefix would not end in a slash."""
 
 
-NO_ENDS: Final[Mapping[str, int]] = MappingProxyType({})
 JOB_ENDS: Final[Mapping[str, int]] = MappingProxyType({"Completed": 0, "Failed": 3, "Stopped": 4})
 """End states of everything called a job, each with the exit code that it gives a follower."""
 
@@ -119,7 +120,7 @@ class Kind:
     name: str
     apis: tuple[Api, ...]
     log: Log | None = None
-    ends: Mapping[str, int] = field(default=NO_ENDS, hash=False)
+    ends: Mapping[str, int] = field(default_factory=dict, hash=False)
     runs: bool = False
     """Whether it runs: shown by `status` without --all-kinds."""
 
@@ -127,6 +128,11 @@ class Kind:
     def has_secondary_status(self) -> bool:
         """Whether any of its APIs keeps a secondary status."""
         return any(api.secondary_status for api in self.apis)
+
+    @property
+    def end_time_member(self) -> str:
+        """The member of Describe's answer that says when a job ended: `TrainingEndTime`, `TransformEndTime`, …"""
+        return f"{self.name.removesuffix('Job')}EndTime"
 
     def ended(self, status: str | None) -> bool:
         """Whether `status` is an end state."""
@@ -313,7 +319,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind(
         "LabelingJob",
         (ack("LabelingJob", name="spec.labelingJobName", status="status.labelingJobStatus", reason=True),),
-        log=Log("/aws/sagemaker/LabelingJobs", prefix="{name}"),
+        log=Log("/aws/sagemaker/LabelingJobs", prefix="", stream="{name}"),
         ends=JOB_ENDS,
         runs=True,
     ),
@@ -451,3 +457,8 @@ def parse(word: str) -> Target:
     near = difflib.get_close_matches(wanted.split(".")[0], known, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]!r}?" if near else "`kubectl sagemaker status --help` lists the kinds"
     raise Usage(f"unknown kind {word!r}", hint=hint)
+
+
+def targets(*, all_kinds: bool) -> list[Target]:
+    """Every kind that runs, or every kind, in both groups."""
+    return [Target(kind, kind.apis) for kind in KINDS if kind.runs or all_kinds]

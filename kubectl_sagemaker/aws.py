@@ -1,0 +1,212 @@
+"""The only importer of `boto3`: one door to AWS, with its errors made ours.
+
+`Aws.call` is the whole surface. Clients of CloudWatch Logs make a single attempt, because the engine retries by its
+own rules (a follower must outlive botocore's four tries); others keep botocore's three. A connection that is not
+there in 5 s or silent for 20 s counts as failed: botocore's own 60 s is a stall that people notice.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from kubectl_sagemaker.errors import Error, Forbidden, Invalid, NotFound, Throttled, Unauthorized, Unavailable
+from kubectl_sagemaker.text import one_line
+
+Parameters: TypeAlias = Mapping[str, Any]
+Answer: TypeAlias = dict[str, Any]
+
+ATTEMPTS: Final = {"logs": 1}
+REFUSALS: Final[Mapping[str, type[Error]]] = {
+    "Throttling": Throttled,
+    "ThrottlingException": Throttled,
+    "ThrottledException": Throttled,
+    "TooManyRequestsException": Throttled,
+    "RequestLimitExceeded": Throttled,
+    "ExpiredToken": Unauthorized,
+    "ExpiredTokenException": Unauthorized,
+    "RequestExpired": Unauthorized,
+    "UnrecognizedClientException": Unauthorized,
+    "InvalidClientTokenId": Unauthorized,
+    "InvalidSignatureException": Unauthorized,
+    "SignatureDoesNotMatch": Unauthorized,
+    "IncompleteSignature": Unauthorized,
+    "MissingAuthenticationToken": Unauthorized,
+    "MissingAuthenticationTokenException": Unauthorized,
+    "AccessDenied": Forbidden,
+    "AccessDeniedException": Forbidden,
+    "UnauthorizedOperation": Forbidden,
+    "NotAuthorized": Forbidden,
+    "ResourceNotFound": NotFound,
+    "ResourceNotFoundException": NotFound,
+    "InvalidParameterException": Invalid,
+    "ValidationException": Invalid,
+    "SerializationException": Invalid,
+}
+"""What AWS's error codes mean here; any other is Unavailable from HTTP 500 on, else Error."""
+ABSENT_WORDS: Final = ("not found", "does not exist", "could not find", "couldn't find")
+"""SageMaker says with a ValidationException, in words, that a job does not exist."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Whose AWS, as the flags name it; None leaves it to the environment and the profile."""
+
+    profile: str | None = None
+    region: str | None = None
+    endpoint_url: str | None = None
+
+
+class Aws:
+    """Lazy clients of one session, made at their first call."""
+
+    def __init__(self, account: Account, *, debug: Callable[[str], None] | None = None) -> None:
+        self.account = account
+        self._debug = debug
+        self._session: Any = None
+        self._clients: dict[tuple[str, str | None, str | None], Any] = {}
+
+    @property
+    def region(self) -> str | None:
+        """The region of --region, the environment or the profile; None if none of them names one."""
+        return self.account.region or self._translated(
+            "reading the AWS configuration", lambda: self.session.region_name
+        )
+
+    @property
+    def session(self) -> Any:
+        """The boto3 session, made at first use."""
+        if self._session is None:
+            import boto3.session
+
+            self._session = boto3.session.Session(profile_name=self.account.profile, region_name=self.account.region)
+        return self._session
+
+    def renew(self) -> None:
+        """Forget session and clients, so that the next call reads the credentials anew.
+
+        A client and its session keep the old key after the credentials file has changed (measured).
+        """
+        self._session = None
+        self._clients.clear()
+
+    def call(
+        self,
+        service: str,
+        operation: str,
+        parameters: Parameters,
+        *,
+        region: str | None,
+        endpoint_url: str | None = None,
+    ) -> Answer:
+        """Call one operation, named as AWS names it (`FilterLogEvents`), and return its answer.
+
+        Raises errors.Throttled, Unavailable, Unauthorized, Forbidden, NotFound, Invalid or Error.
+        """
+        import botocore
+
+        began = time.monotonic()
+        outcome = "ok"
+        try:
+            method = botocore.xform_name(operation)
+            answer: Answer = self._translated(
+                f"{service}:{operation}",
+                lambda: getattr(self._client(service, region, endpoint_url), method)(**parameters),
+            )
+        except Error as error:
+            outcome = type(error).__name__
+            raise
+        finally:
+            if self._debug:
+                self._debug(f"aws {service}:{operation} {region} {outcome} {(time.monotonic() - began) * 1000:.0f} ms")
+        return answer
+
+    def _client(self, service: str, region: str | None, endpoint_url: str | None) -> Any:
+        key = (service, region, endpoint_url)
+        client = self._clients.get(key)
+        if client is None:
+            from botocore.config import Config
+
+            client = self._clients[key] = self.session.client(
+                service,
+                region_name=region,
+                endpoint_url=self.account.endpoint_url or endpoint_url,
+                config=Config(
+                    connect_timeout=5,
+                    read_timeout=20,
+                    retries={"mode": "standard", "total_max_attempts": ATTEMPTS.get(service, 3)},
+                ),
+            )
+        return client
+
+    def _translated(self, doing: str, do: Callable[[], Any]) -> Any:
+        """Run `do`; whatever botocore raises becomes one of ours."""
+        import botocore.exceptions as aws
+        from boto3.exceptions import Boto3Error
+        from botocore.parsers import ResponseParserError
+
+        try:
+            return do()
+        except aws.ClientError as error:
+            raise self._refusal(doing, error.response) from error
+        except ResponseParserError as error:
+            # A proxy's or a load balancer's page where AWS's answer should be.
+            raise Unavailable(f"{doing}: the answer was not AWS's") from error
+        except (aws.ProfileNotFound, aws.ConfigParseError, aws.NoRegionError, aws.InvalidRegionError) as error:
+            raise Error(one_line(str(error)), hint=self._profiles(error)) from error
+        except (
+            aws.NoCredentialsError,
+            aws.PartialCredentialsError,
+            aws.CredentialRetrievalError,
+            aws.SSOError,
+            aws.TokenRetrievalError,
+            aws.LoginError,
+        ) as error:
+            raise Unauthorized(f"{doing}: {one_line(str(error))}", hint=self._login()) from error
+        except aws.MetadataRetrievalError as error:
+            raise Unauthorized(f"{doing}: {one_line(str(error))}", hint=self._login()) from error
+        except (aws.HTTPClientError, aws.ConnectionError, aws.IncompleteReadError) as error:
+            raise Unavailable(f"{doing}: {one_line(str(error))}") from error
+        except (aws.BotoCoreError, Boto3Error, ValueError) as error:
+            # ValueError: botocore's own for an --endpoint-url that is no URL.
+            raise Error(f"{doing}: {one_line(str(error))}") from error
+
+    def _refusal(self, doing: str, response: Mapping[str, Any]) -> Error:
+        """The error that an answer other than 2xx means."""
+        code = str(response.get("Error", {}).get("Code", ""))
+        message = one_line(str(response.get("Error", {}).get("Message", "")) or code or "no reason given")
+        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        text = f"{doing}: {message}" if code in message else f"{doing}: {message} ({one_line(code)})"
+        meaning = REFUSALS.get(code, Unavailable if status >= 500 else Error)
+        if meaning is Invalid and any(word in message.lower() for word in ABSENT_WORDS):
+            meaning = NotFound
+        hints = {Unauthorized: self._login(), Forbidden: f"the AWS credentials need the permission {doing}"}
+        return meaning(text, hint=hints.get(meaning))
+
+    def _login(self) -> str:
+        """What to run to get credentials, for the way in which this profile gets them."""
+        session = self._session
+        profile = session.profile_name if session is not None else self.account.profile or "default"
+        settings: Mapping[str, Any] = {}
+        if session is not None:
+            settings = session._session.full_config.get("profiles", {}).get(profile, {})
+        named = "" if profile == "default" else f" --profile {one_line(profile)}"
+        if "sso_session" in settings or "sso_start_url" in settings:
+            return f"run `aws sso login{named}`"
+        if "login_session" in settings:
+            return f"run `aws login{named}`"
+        return (
+            "set AWS_PROFILE or --profile, or renew the credentials in use (`aws sts get-caller-identity` shows them)"
+        )
+
+    def _profiles(self, error: Exception) -> str | None:
+        import botocore.exceptions as aws
+
+        if not isinstance(error, aws.ProfileNotFound):
+            return None
+        import botocore.session
+
+        known = botocore.session.Session().available_profiles
+        return f"known profiles: {', '.join(map(one_line, known))}" if known else "no profile is configured"

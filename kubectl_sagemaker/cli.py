@@ -1,0 +1,134 @@
+"""The two programs; the one place where an exception becomes an exit code.
+
+| code | when |
+|---|---|
+| 0 | done |
+| 1 | it could not be done |
+| 2 | wrong usage |
+| 3, 4 | a followed job Failed, was Stopped |
+| 5 | --timeout passed |
+| 130, 141, 143 | Ctrl-C, a closed pipe, SIGTERM: quiet |
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Any, Final, NoReturn
+
+import click
+
+from kubectl_sagemaker.errors import Error, TimedOut
+from kubectl_sagemaker.text import one_line
+
+VERBS: Final = {"logs": "smlogs", "status": "status", "sandbox": "sandbox"}
+"""Commands of `kubectl sagemaker`, and the module of `commands/` that has each."""
+
+
+class Verbs(click.Group):
+    """Commands that are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All verbs, in the order of the help."""
+        del ctx
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one verb's module and take its command."""
+        del ctx
+        module = VERBS.get(cmd_name)
+        if module is None:
+            return None
+        command = importlib.import_module(f"kubectl_sagemaker.commands.{module}").command
+        return command if isinstance(command, click.Command) else None
+
+
+def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    del param
+    if value and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(version("kubectl-sagemaker"))
+        ctx.exit()
+
+
+VERSION: Final = click.Option(
+    ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
+)
+
+
+def smlogs() -> NoReturn:
+    """Run `kubectl smlogs`."""
+    from kubectl_sagemaker.commands.smlogs import command
+
+    command.params.append(VERSION)
+    run(command, "kubectl smlogs")
+
+
+def sagemaker() -> NoReturn:
+    """Run `kubectl sagemaker`."""
+    group = Verbs(
+        "sagemaker",
+        params=[VERSION],
+        help="SageMaker jobs that run as Kubernetes custom resources: their logs and their state.",
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    )
+    run(group, "kubectl sagemaker")
+
+
+def run(command: click.Command, program: str) -> NoReturn:
+    """Run a command on this process's arguments and exit."""
+    signal.signal(signal.SIGTERM, _terminated)
+    for stream in (sys.stdout, sys.stderr):
+        # A log line holds what it holds: what UTF-8 has no bytes for is escaped, and no locale stops it.
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]  # a text file
+    code = _code(command, program)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = 141
+    except OSError as error:
+        code = _fail(f"can't write to stdout: {error.strerror}", None, 1)
+    if code in (130, 141, 143):
+        # The interpreter would flush again at exit, and complain of the same pipe.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def _code(command: click.Command, program: str) -> int:
+    """Run the command; what it raises becomes a line on stderr and an exit code."""
+    try:
+        result: Any = command.main(prog_name=program, standalone_mode=False)
+    except click.UsageError as error:
+        message = error.format_message().removesuffix(".")
+        where = error.ctx.command_path if error.ctx else program
+        return _fail(message[:1].lower() + message[1:], f"see `{where} --help`", 2)
+    except Error as error:
+        return _fail(error.message, error.hint, error.exit_code)
+    except TimedOut as error:
+        return _fail(str(error), None, 5)
+    except (KeyboardInterrupt, click.Abort):
+        return 130
+    except BrokenPipeError:
+        return 141
+    except OSError as error:
+        return _fail(one_line(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"), None, 1)
+    return result if isinstance(result, int) else 0
+
+
+def _fail(message: str, hint: str | None, code: int) -> int:
+    """Say what failed, on one line, and what to try on another."""
+    try:
+        sys.stderr.write(f"error: {one_line(message)}\n" + (f"hint: {one_line(hint)}\n" if hint else ""))
+    except OSError:
+        # Nobody listens on stderr; the code still tells.
+        return code
+    return code
+
+
+def _terminated(signum: int, frame: FrameType | None) -> NoReturn:
+    del signum, frame
+    raise SystemExit(143)

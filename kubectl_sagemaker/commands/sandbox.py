@@ -1,0 +1,78 @@
+"""`kubectl sagemaker sandbox`: a made-up cluster and AWS account on this machine, for trying things out."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from importlib.util import find_spec
+from types import FrameType
+
+import click
+
+from kubectl_sagemaker.errors import Error
+from kubectl_sagemaker.options import Command
+
+
+@click.command(
+    cls=Command,
+    name="sandbox",
+    short_help="Run a command, or a shell, in a made-up cluster and AWS account.",
+    help="""Start an embedded Kubernetes API and AWS endpoints on loopback, with a few jobs in both, and run CMD
+    (default: $SHELL) with KUBECONFIG, AWS_ENDPOINT_URL, credentials and region set for them. Exits with CMD's exit
+    code and leaves nothing behind. No account and no network is needed.
+
+    \b
+    Examples:
+      kubectl sagemaker sandbox
+      kubectl sagemaker sandbox -- kubectl smlogs trainingjob xgboost-mnist -f
+    """,
+    context_settings={"help_option_names": ["-h", "--help"], "ignore_unknown_options": False},
+)
+@click.option(
+    "--speed", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True, help="Scale its clock."
+)
+@click.argument("command_line", metavar="[-- CMD [ARG]...]", nargs=-1, type=click.UNPROCESSED)
+def command(speed: float, command_line: tuple[str, ...]) -> int:
+    """Serve, run, and go."""
+    if find_spec("aiohttp") is None:
+        raise Error("the sandbox needs aiohttp", hint="pip install 'kubectl-sagemaker[sandbox]'")
+    from kubectl_sagemaker.sandbox.server import Sandbox
+
+    words = list(command_line) or [os.environ.get("SHELL") or "sh"]
+    with Sandbox(speed=speed) as sandbox:
+        return _run(words, sandbox.environment)
+
+
+def _run(words: list[str], environment: dict[str, str]) -> int:
+    """Run a command to its end and return its exit code; 128 + N for a signal, as shells do.
+
+    Ctrl-C goes from the terminal to the command as well, which decides what it means; SIGTERM is passed on.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        try:
+            process = subprocess.Popen(words, env=environment)
+        except OSError as error:
+            code = 127 if isinstance(error, FileNotFoundError) else 126
+            raise _NotStarted(f"can't run {words[0]}: {error.strerror}", code) from error
+
+        def passed_on(signum: int, frame: FrameType | None) -> None:
+            del frame
+            process.send_signal(signum)
+
+        # Only now: the command would have inherited that Ctrl-C is ignored.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, passed_on)
+        code = process.wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return code if code >= 0 else 128 - code
+
+
+class _NotStarted(Error):
+    """The command could not be started: 127 or 126, as shells do."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code

@@ -1,0 +1,110 @@
+"""`kubectl sagemaker status`: what runs, what failed and why; or one job in full."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import click
+
+from kubectl_sagemaker import kinds
+from kubectl_sagemaker.errors import Usage
+from kubectl_sagemaker.options import ACCOUNT, CONNECTION, TALK, Command, Flag, names, resource, shared
+
+if TYPE_CHECKING:
+    from kubectl_sagemaker.env import Env
+
+
+@click.command(
+    cls=Command,
+    name="status",
+    short_help="Show what runs, what failed and why.",
+    help="""List the SageMaker jobs and endpoints of a namespace, or show one in full. Asks Kubernetes only.
+
+    \b
+    Examples:
+      kubectl sagemaker status
+      kubectl sagemaker status -A -l team=vision
+      kubectl sagemaker status trainingjob xgboost-mnist
+    """,
+)
+@click.argument("words", metavar="[KIND [NAME]]", nargs=-1)
+@click.option("-A", "--all-namespaces", cls=Flag, help="All namespaces.")
+@click.option("--all-kinds", cls=Flag, help="Also what does not run: models, endpoint configurations and the like.")
+@click.option("-l", "--selector", help="Label selector, such as team=vision,stage!=test.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "wide", "json", "yaml", "name"]),
+    default="table",
+    show_default=True,
+    help="Form of the answer.",
+)
+@click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    envvar=names("COLOR"),
+    help="Colour by state.",
+)
+@shared(CONNECTION, ACCOUNT, TALK)
+def command(
+    env: Env,
+    words: tuple[str, ...],
+    all_namespaces: bool,
+    all_kinds: bool,
+    selector: str | None,
+    output: str,
+    color: str,
+) -> int:
+    """List, or show one."""
+    from kubectl_sagemaker import jobs
+    from kubectl_sagemaker.commands.smlogs import colours
+    from kubectl_sagemaker.render import jobs as render
+
+    width = shutil.get_terminal_size().columns if env.terminal else None
+    colour = colours(color, terminal=env.terminal)
+    if len(words) > 1 or (words and "/" in words[0]):
+        if all_namespaces or selector or all_kinds:
+            raise Usage("one resource was named: -A, -l and --all-kinds choose among many")
+        target, name = resource(words)
+        found = jobs.find(env.kube, target, env.kube.namespace, name)
+        if found.note:
+            env.note(found.note)
+        job = found.job
+        one = {
+            "json": lambda: render.as_json(render.single(job)),
+            "yaml": lambda: render.as_yaml(render.single(job)),
+            "name": lambda: render.as_names([job]),
+        }
+        env.write(one.get(output, lambda: render.full(job, now=env.now(), width=width, colour=colour))())
+        return 0
+    targets = [kinds.parse(words[0])] if words else kinds.targets(all_kinds=all_kinds)
+    namespace = None if all_namespaces else env.kube.namespace
+    listing = jobs.collect(env.kube, targets, namespace, selector=selector)
+    for refusal in listing.refusals:
+        env.note(refusal.message)
+    if listing.refusals and not listing.jobs and len(listing.refusals) == listing.asked:
+        raise listing.refusals[0]
+    forms = {
+        "json": lambda: render.as_json(render.document(listing.jobs)),
+        "yaml": lambda: render.as_yaml(render.document(listing.jobs)),
+        "name": lambda: render.as_names(listing.jobs),
+    }
+    if output in forms:
+        env.write(forms[output]())
+    elif listing.jobs:
+        env.write(
+            render.table(
+                listing.jobs,
+                now=env.now(),
+                namespaces=all_namespaces,
+                wide=output == "wide",
+                width=width,
+                colour=colour,
+            )
+        )
+    else:
+        env.note("no resources found" + (f" in namespace {namespace}" if namespace else ""))
+    return 0

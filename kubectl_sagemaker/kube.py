@@ -1,0 +1,519 @@
+"""The door to Kubernetes: get, list and call by path, with every error made one of ours.
+
+The only importer of `kubernetes`, of which it uses the REST client: connections, proxies, timeouts. Where to connect
+is kubeconfig.py's to say, as whom credentials.py's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import ipaddress
+import os
+import ssl
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, unquote, urlencode, urlsplit
+
+from kubectl_sagemaker.connection import Connection
+from kubectl_sagemaker.credentials import Credentials, obtain
+from kubectl_sagemaker.errors import Error, Forbidden, NotFound, Throttled, Unauthorized, Unavailable, Usage
+from kubectl_sagemaker.kubeconfig import Access, load, reason
+from kubectl_sagemaker.text import one_line
+
+if TYPE_CHECKING:
+    from kubernetes.client.rest import RESTClientObject
+    from urllib3 import BaseHTTPResponse, HTTPHeaderDict
+
+    from kubectl_sagemaker.kinds import Api, Group
+
+__all__ = ["Connection", "Kube"]
+
+CONNECT_SECONDS: Final = 30
+"""kubectl's own limit for opening a connection, where --request-timeout gives none."""
+SILENCE_SECONDS: Final = 75
+"""How long a connection may be silent, where --request-timeout says nothing: the API server itself gives a request up
+after 60 s, so that only a dead connection (a laptop that slept) is silent for longer."""
+POOL_SIZE: Final = 16
+"""Connections kept: more than the eight threads that list in parallel."""
+MESSAGE_LENGTH: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """An open client, with what it was opened for."""
+
+    access: Access
+    client: RESTClientObject
+    credentials: Credentials
+    headers: HTTPHeaderDict = field(repr=False)
+
+    @property
+    def expired(self) -> bool:
+        expires = self.credentials.expires
+        return expires is not None and datetime.now(UTC) >= expires
+
+
+class Kube:
+    """An API server, reached as kubectl would reach it with the same flags. Threads can share one.
+
+    Nothing is imported, read or run before the first use. Each method raises NotFound, Forbidden, Unauthorized,
+    Throttled, Unavailable, or Error for what is wrong with the configuration. `debug` is given a line for each request.
+    """
+
+    def __init__(self, connection: Connection, *, debug: Callable[[str], None] | None = None) -> None:
+        self._connection = connection
+        self._debug = debug
+        self._lock = threading.Lock()
+        self._access: Access | None = None
+        self._session: _Session | None = None
+
+    @property
+    def namespace(self) -> str:
+        """Of the flags, else of the context, else of the pod that this runs in, else `default`."""
+        with self._lock:
+            return self._where().namespace
+
+    def serves(self, group: Group) -> frozenset[str]:
+        """Plurals that the server has in a group; none where the group is not installed.
+
+        Asked before anything is read: a caller without rights is told 403, not 404, for a group that does not exist
+        (facts: RBAC answers before routing).
+        """
+        try:
+            answer = self.call("GET", group.path)
+        except NotFound:
+            return frozenset()
+        return frozenset(
+            resource["name"] for resource in _objects(answer, "resources", group.path) if "/" not in resource["name"]
+        )
+
+    def get(self, api: Api, namespace: str, name: str) -> dict[str, Any]:
+        """Read one object."""
+        return self.call("GET", f"{_collection(api, namespace)}/{_segment(name, 'name')}")
+
+    def list(
+        self, api: Api, namespace: str | None, *, selector: str | None = None, limit: int = 500
+    ) -> Iterator[dict[str, Any]]:
+        """Read a namespace's objects, or all namespaces' with None, page by page; each once.
+
+        A list that changed too much between two pages (410) goes on with the token that the server offers then: what
+        follows is newer than what came before. Without one, the rest is read anew in a single page. kubectl gives up
+        in both cases.
+        """
+        path = _collection(api, namespace)
+        fixed = [("labelSelector", selector)] if selector else []
+        seen: set[str] = set()
+        position = ""
+        while True:
+            query = [*fixed, ("limit", str(limit))] if limit else list(fixed)
+            if position:
+                query.append(("continue", position))
+            try:
+                page = self.call("GET", path, query=query)
+            except _Expired as expired:
+                if not position:
+                    raise
+                position = expired.position
+                limit = limit if position else 0
+                continue
+            for item in _objects(page, "items", path):
+                uid = item.get("metadata", {}).get("uid", "")
+                if uid not in seen:
+                    if uid:
+                        seen.add(uid)
+                    item.setdefault("apiVersion", f"{api.group.name}/{api.group.version}")
+                    item.setdefault("kind", api.kind)
+                    yield item
+            metadata = page.get("metadata")
+            position = metadata.get("continue") or "" if isinstance(metadata, dict) else ""
+            if not position:
+                return
+
+    def annotations(self, namespace: str) -> dict[str, str]:
+        """Annotations of a Namespace."""
+        found = self.call("GET", f"/api/v1/namespaces/{_segment(namespace, 'namespace')}")
+        return dict(found.get("metadata", {}).get("annotations") or {})
+
+    def call(
+        self, method: str, path: str, *, query: Iterable[tuple[str, str]] = (), body: object | None = None
+    ) -> dict[str, Any]:
+        """Ask for a path, whose parts are quoted already; return the answer's JSON object.
+
+        A body goes as JSON, that of PATCH as a merge patch.
+        """
+        url = f"{path}?{urlencode(list(query))}" if query else path
+        session = self._open()
+        status, data, kind = self._send(session, method, path, url, body)
+        if status == 401 and session.credentials.renewable:
+            # A token can be refused before the expiry that its plugin named; kubectl fails then.
+            session = self._open(refused=session)
+            status, data, kind = self._send(session, method, path, url, body)
+        answer = _object(data)
+        if 200 <= status < 300 and answer is not None:
+            return answer
+        raise _refusal(session.access, status, answer, f"{method} {path}", kind)
+
+    def _where(self) -> Access:
+        """Read the configuration, once; the lock is held."""
+        if self._access is None:
+            self._access = load(self._connection)
+        return self._access
+
+    def _open(self, refused: _Session | None = None) -> _Session:
+        """Return the session; open one with new credentials when there is none, or it expired or was refused.
+
+        Of several threads that were refused together, one runs the plugin.
+        """
+        with self._lock:
+            session = self._session
+            if session is None or session is refused or session.expired:
+                access = self._where()
+                with _translated(access):
+                    credentials = obtain(access.user)
+                    same = session and _certificate(session.credentials) == _certificate(credentials)
+                    client = session.client if session and same else _client(access, credentials)
+                    session = self._session = _Session(access, client, credentials, _headers(access, credentials))
+            return session
+
+    def _send(self, session: _Session, method: str, path: str, url: str, body: object | None) -> tuple[int, bytes, str]:
+        """Send one request; return its status, the answer's body, and the body's content type."""
+        access = session.access
+        limit = self._connection.request_timeout or None
+        headers = session.headers.copy()
+        if body is not None:
+            headers["Content-Type"] = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        start = time.monotonic()
+        outcome = "failed"
+        try:
+            with _translated(access, f"{method} {path}", limit):
+                response = session.client.request(  # type: ignore[no-untyped-call] # the client annotates it in part
+                    method,
+                    access.server + url,
+                    headers=headers,
+                    body=body,
+                    _request_timeout=limit or (CONNECT_SECONDS, SILENCE_SECONDS),
+                ).response
+                data = _body(response, start + limit if limit else None)
+            outcome = str(response.status)
+            return response.status, data, response.headers.get("Content-Type", "")
+        finally:
+            if self._debug:
+                self._debug(f"{method} {path} {outcome} {(time.monotonic() - start) * 1000:.0f} ms")
+
+
+class _Expired(Error):
+    """410: the list is too old to go on with; `position` is a token to go on with, or empty."""
+
+    def __init__(self, message: str, position: str) -> None:
+        super().__init__(message)
+        self.position = position
+
+
+def _collection(api: Api, namespace: str | None) -> str:
+    where = "" if namespace is None else f"/namespaces/{_segment(namespace, 'namespace')}"
+    return f"{api.group.path}{where}/{api.plural}"
+
+
+def _segment(name: str, what: str) -> str:
+    """Quote a part of a path. A client would resolve `..`, and an empty name would mean the whole collection."""
+    if name in {"", ".", ".."}:
+        raise Usage(f"invalid {what} {name!r}")
+    return quote(name, safe="")
+
+
+def _object(data: bytes) -> dict[str, Any] | None:
+    """Read a JSON object; None for anything else, such as a proxy's page."""
+    import orjson
+
+    try:
+        answer = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _objects(answer: dict[str, Any], key: str, path: str) -> list[dict[str, Any]]:
+    """Read a list of objects; the key's absence is no empty list."""
+    listed = answer.get(key)
+    if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
+        raise Unavailable(f"the answer to GET {path} has no {key}")
+    return listed
+
+
+def _refusal(access: Access, status: int, answer: dict[str, Any] | None, what: str, kind: str) -> Error:
+    """Say what an answer that is not the one asked for means."""
+    text = answer.get("message") if answer and answer.get("kind") == "Status" else None
+    message = one_line(text)[:MESSAGE_LENGTH] if isinstance(text, str) else ""
+    plain = f"{access.host} answered {what} with status {status}"
+    if status < 300 or not answer:
+        plain += f" and {one_line(kind)[:80] or 'something'} instead of a JSON object"
+    match status:
+        case 401:
+            who = f" of user {one_line(access.user.name)!r}" if access.user.name else ""
+            return Unauthorized(f"{access.host} does not accept the credentials{who}", hint=_log_in(access))
+        case 403:
+            return Forbidden(message or plain)
+        case 404:
+            # Only an object's 404 names the object.
+            named = answer and isinstance(answer.get("details"), dict) and answer["details"].get("name")
+            return NotFound(message if message and named else f"{access.host} has no {what.partition(' ')[2]}")
+        case 410:
+            metadata = answer.get("metadata") if answer else None
+            position = metadata.get("continue") if isinstance(metadata, dict) else None
+            return _Expired(message or plain, position if isinstance(position, str) else "")
+        case 429:
+            return Throttled(f"{access.host} has too many requests to answer: {message or what}")
+        case _ if status >= 500 or status < 400 or status == 408:
+            return Unavailable(f"{plain}: {message}" if message else plain)
+        case _:
+            # A server that wants TLS answers plain HTTP with 400.
+            plaintext = access.server.startswith("http:") and not message
+            return Error(message or plain, hint="the server's URL begins with http://" if plaintext else None)
+
+
+def _log_in(access: Access) -> str:
+    if access.user.plugin:
+        return f"see what `{one_line(os.path.basename(access.user.plugin.command))}` says by itself"
+    return "log in again, or name another user with --user or --context"
+
+
+def _certificate(credentials: Credentials) -> tuple[Path | bytes | None, Path | bytes | None]:
+    return credentials.certificate, credentials.key
+
+
+def _headers(access: Access, credentials: Credentials) -> HTTPHeaderDict:
+    """Build the headers of every request. The dictionary keeps several values of one name apart.
+
+    A plain dictionary, or the client's own, joins two groups to one that is named `a, b` (facts: --as-group twice).
+    """
+    import urllib3
+
+    headers = urllib3.HTTPHeaderDict({"Accept": "application/json", "User-Agent": "kubectl-sagemaker"})
+    if access.compression:
+        headers["Accept-Encoding"] = "gzip"
+    if credentials.authorization:
+        headers["Authorization"] = credentials.authorization
+    if acting := access.user.impersonation:
+        headers["Impersonate-User"] = _as_utf8(acting.user)
+        if acting.uid:
+            headers["Impersonate-Uid"] = _as_utf8(acting.uid)
+        for group in acting.groups:
+            headers.add("Impersonate-Group", _as_utf8(group))
+        for key, value in acting.extra:
+            headers.add(f"Impersonate-Extra-{quote(key, safe='')}", _as_utf8(value))
+    return headers
+
+
+def _as_utf8(text: str) -> str:
+    """Make http.client, which writes headers in Latin-1, write UTF-8, as kubectl does."""
+    return text.encode().decode("latin-1")
+
+
+def _client(access: Access, credentials: Credentials) -> RESTClientObject:
+    """Open the REST client (no connection yet)."""
+    import urllib3
+    from kubernetes.client import Configuration
+    from kubernetes.client.rest import RESTClientObject
+
+    proxy = access.proxy_url or _environment_proxy(access.server) or ""
+    if proxy.startswith("socks") and importlib.util.find_spec("socks") is None:
+        raise Error("proxy-url socks5:// needs the Python package PySocks", hint="pip install PySocks")
+    if access.insecure:
+        # It would warn on every request; the user asked for it.
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+    # proxy and no_proxy are never None, which would make the client decide by the environment. retries: urllib3's
+    # three turned a timeout of 2 s into 8 s (facts), and followed redirects with the credentials.
+    configuration = Configuration(
+        host=access.server,
+        proxy=proxy,
+        no_proxy="",
+        proxy_headers=_proxy_headers(proxy),
+        verify_ssl=not access.insecure,
+        tls_server_name=access.tls_server_name,
+        retries=False,
+        connection_pool_maxsize=POOL_SIZE,
+    )
+    configuration.keep_alive = True
+    client = RESTClientObject(configuration)
+    if access.server.startswith("https"):
+        client.pool_manager.connection_pool_kw["ssl_context"] = _tls(access, credentials)
+    return client
+
+
+def _tls(access: Access, credentials: Credentials) -> ssl.SSLContext:
+    """Build the TLS settings; the client would keep a key from the kubeconfig in a file until the process ends."""
+    try:
+        context = ssl.create_default_context(cadata=access.authority)
+    except ssl.SSLError:
+        raise Error("the certificate authority holds no valid certificate") from None
+    # As Go verifies: any certificate of the authority's is trusted, and what Python 3.13 asks of an authority
+    # beyond that (a key identifier, which clusters' own authorities lack) is not.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if access.insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if credentials.certificate is not None and credentials.key is not None:
+        with _as_file(credentials.certificate) as certificate, _as_file(credentials.key) as key:
+            try:
+                # A passphrase would be asked for on the terminal; an empty one is wrong, and said to be.
+                context.load_cert_chain(certificate, key, password="")
+            except (ssl.SSLError, ValueError):
+                raise Error(
+                    "the client certificate and its key are no pair of PEM texts, or the key has a passphrase"
+                ) from None
+    return context
+
+
+@contextlib.contextmanager
+def _as_file(pem: Path | bytes) -> Iterator[Path]:
+    """Give a PEM text a file for as long as OpenSSL reads it, in a folder that nobody else can enter."""
+    if isinstance(pem, Path):
+        yield pem
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "pem")
+        file.write_bytes(pem)
+        yield file
+
+
+def _proxy_headers(proxy: str) -> dict[str, str] | None:
+    parts = urlsplit(proxy)
+    if parts.username is None:
+        return None
+    import urllib3
+
+    secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return dict(urllib3.make_headers(proxy_basic_auth=secret))
+
+
+def _environment_proxy(server: str) -> str | None:
+    """Find the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY mean for a server, as Go does: never for loopback."""
+    from kubernetes.client.rest import should_bypass_proxies
+
+    parts = urlsplit(server)
+    host = parts.hostname or ""
+    with contextlib.suppress(ValueError):
+        if ipaddress.ip_address(host).is_loopback:
+            return None
+    proxy = _environment(f"{parts.scheme}_proxy")
+    if not proxy or host == "localhost" or should_bypass_proxies(server, _environment("no_proxy")):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _environment(name: str) -> str:
+    return os.environ.get(name.upper()) or os.environ.get(name) or ""
+
+
+def _body(response: BaseHTTPResponse, end: float | None) -> bytes:
+    """Read an answer to its end. urllib3 limits each wait, not their sum: a server that drips is given up at `end`."""
+    import urllib3
+
+    chunks = []
+    try:
+        while chunk := response.read1(1 << 20, decode_content=True):
+            chunks.append(chunk)
+            if end is not None and time.monotonic() > end:
+                raise urllib3.exceptions.TimeoutError
+    except BaseException:
+        response.close()
+        raise
+    response.release_conn()
+    return b"".join(chunks)
+
+
+@contextlib.contextmanager
+def _translated(access: Access, what: str = "", limit: float | None = None) -> Iterator[None]:
+    """Turn whatever `kubernetes`, urllib3, ssl and the system raise into an error of ours.
+
+    No branch repeats the lower library's text as a whole: it can hold a header, and so a token.
+    """
+    import http.client
+
+    import kubernetes.client
+    import urllib3
+
+    try:
+        yield
+    except Error:
+        raise
+    except (
+        kubernetes.client.OpenApiException,
+        urllib3.exceptions.HTTPError,
+        http.client.HTTPException,
+        OSError,
+        ValueError,
+    ) as error:
+        raise translate(error, access, what, limit) from None
+
+
+def translate(error: Exception, access: Access, what: str, limit: float | None) -> Error:
+    """Say what an exception of the libraries' means; `what` is the request, `limit` its seconds."""
+    from urllib3 import exceptions
+
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Error(
+                f"the certificate of {access.host} is not valid: {one_line(cause.verify_message).rstrip('.').lower()}",
+                hint="see --certificate-authority, --tls-server-name and --insecure-skip-tls-verify",
+            )
+    proxied = any(isinstance(cause, exceptions.ProxyError) for cause in causes)
+    where = f"the proxy of {access.host}" if proxied else access.host
+    why = next((reason(cause) for cause in reversed(causes) if isinstance(cause, OSError) and cause.strerror), None)
+    for cause in causes:
+        match cause:
+            case exceptions.LocationValueError() | exceptions.ProxySchemeUnknown() | exceptions.URLSchemeUnknown():
+                return Error(f"{where} is no address that can be connected to")
+            case exceptions.NewConnectionError():  # a ConnectTimeoutError by birth
+                return Unavailable(f"cannot reach {where}: {why or 'no connection'}")
+            case exceptions.TimeoutError() | TimeoutError():
+                return _too_slow(where, what, limit)
+            case exceptions.SSLError() | ssl.SSLError():
+                library_reason = getattr(cause, "reason", None) or why or "handshake failed"
+                return Unavailable(f"no TLS connection to {where}: {_words(str(library_reason))}")
+            case exceptions.DecodeError():
+                return Unavailable(f"{access.host} answered {what} with a damaged body")
+            case _:
+                pass
+    if why:
+        return Unavailable(f"the connection to {where} failed: {why}")
+    return Unavailable(
+        f"the connection to {where} failed{f' at {what}' if what else ''}: {_words(type(error).__name__)}"
+    )
+
+
+def _too_slow(where: str, what: str, limit: float | None) -> Unavailable:
+    seconds = f" within {limit:g} s" if limit else ""
+    return Unavailable(
+        f"{where} did not answer {what}{seconds}", hint="allow it more time with --request-timeout" if limit else None
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Walk from an exception to the ones that it was made of, each once: MaxRetryError's reason, a raise's cause."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        current = waiting.pop(0)
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        held = (getattr(current, "reason", None), getattr(current, "original_error", None), *current.args)
+        waiting += [
+            cause for cause in (*held, current.__cause__, current.__context__) if isinstance(cause, BaseException)
+        ]
+
+
+def _words(name: str) -> str:
+    """`ProtocolError` and `WRONG_VERSION_NUMBER` as people write them."""
+    spaced = "".join(f" {letter}" if letter.isupper() else letter for letter in name) if not name.isupper() else name
+    return one_line(spaced.replace("_", " ")).lower()

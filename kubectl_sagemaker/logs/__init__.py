@@ -1,0 +1,1 @@
+"""The engine: a job's log events, in order, each once."""

@@ -1,0 +1,217 @@
+"""Follow a job's log until the job has ended and its log is drained.
+
+Two kinds of chain read CloudWatch again and again, each from its start to its last page, for a token never sees what
+becomes visible behind it:
+
+- a *narrow* poll, often, from a few seconds before the newest event: it brings the lines that come in time;
+- a *wide* scan, rarely, a page at a time between the polls, over the whole overlap window: it brings the late ones.
+
+Every event is new once, by its id (memory.py). When the job has ended and nothing new has come for the drain window,
+one more wide scan is read through; if that finds nothing either, the log is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from kubectl_sagemaker.errors import NotFound
+from kubectl_sagemaker.logs.events import Note, Page, Transition
+from kubectl_sagemaker.logs.memory import WINDOW, Memory
+from kubectl_sagemaker.logs.read import last_lines
+from kubectl_sagemaker.logs.source import Source
+from kubectl_sagemaker.logs.watch import Watch
+
+Item: TypeAlias = Note | Page | Transition
+
+BUSY: Final = 1.2
+"""Seconds between narrow polls while lines come: with the wide scan's pages, 1 request a second (design §4.5)."""
+IDLE: Final = 10.0
+"""Seconds between narrow polls when nothing comes."""
+IDLE_AFTER: Final = 10.0
+"""Seconds without a line after which polling slows down."""
+EARLY: Final = 5.0
+"""Seconds between polls while the job has not come to run its container."""
+EARLY_STATES: Final = frozenset(
+    {"Starting", "Pending", "LaunchingMLInstances", "PreparingTrainingStack", "Downloading"}
+)
+SPAN: Final = 15.0
+LEAST_SPAN: Final = 2.5
+SPAN_EVENTS: Final = 5_000
+"""A narrow poll looks SPAN seconds back, or as far as holds so many events: half a page."""
+MANY: Final = 500.0
+"""Lines a second above which two requests a second are right (design §4.5)."""
+WIDE_EVERY: Final = 30.0
+"""Seconds from the end of one wide scan to the beginning of the next."""
+WIDE_PAGE_EVERY: Final = 6.0
+WIDE_PAGE_EVERY_MANY: Final = 1.5
+"""Seconds between two pages of a wide scan, up to MANY lines a second and above."""
+DRAIN: Final = 15.0
+LONGEST_DRAIN: Final = 60.0
+
+
+LONGEST_GAP: Final = 15.0
+"""Seconds between two polls that lateness may be blamed for; more is an outage or a laptop that slept."""
+
+
+@dataclass(slots=True)
+class Follower:
+    """One followed log: `items` yields it, and is over when the log is."""
+
+    source: Source
+    watch: Watch
+    tail: int | None = None
+    """Begin with so many last lines of each stream; None: with the query's start."""
+    memory: Memory = field(init=False)
+    _rate: float = 0.0
+    """Lines a second, smoothed."""
+    _newest_sight: float = 0.0
+    """When the last new line was seen, in seconds since the epoch."""
+    _caught_up: float = 0.0
+    _polled: float = 0.0
+    """When the last narrow poll began."""
+    _poll_every: float = BUSY
+
+    def __post_init__(self) -> None:
+        """Begin with nothing seen."""
+        start = self.source.query.start
+        self.memory = Memory(start, newest=start, base=start)
+
+    def items(self) -> Iterator[Item]:
+        """Pages of new events, notes and transitions, as they come."""
+        now, sleep = self.source.now, self.source.sleep
+        yield from self._catch_up()
+        poll_at = wide_at = now()
+        wide_at += WIDE_EVERY
+        wide: Iterator[Note | Page] | None = None
+        while True:
+            for item in self.watch.poll():
+                yield item
+                if isinstance(item, Transition):
+                    # A new state often brings new lines: look at once.
+                    self._poll_every = BUSY
+                    poll_at = now()
+            if self._is_quiet():
+                found = yield from self._scan()
+                if not found or now() >= self._last_call:
+                    return
+            if now() >= poll_at:
+                poll_at = now()
+                yield from self._poll()
+                poll_at += self._poll_every
+            if now() >= wide_at:
+                wide = wide or self._wide()
+                page = yield from _next_page(wide)
+                if page is None:
+                    wide = None
+                    wide_at = now() + WIDE_EVERY
+                else:
+                    yield page
+                    wide_at = now() + (WIDE_PAGE_EVERY if self._rate <= MANY else WIDE_PAGE_EVERY_MANY)
+            pause = min(poll_at, wide_at, self.watch.due) - now()
+            if pause > 0:
+                sleep(pause)
+
+    def _catch_up(self) -> Iterator[Item]:
+        """Read what is there already, as fast as the quota allows; the job's state is watched meanwhile."""
+        began = self.source.now()
+        pages = self._chain(self.memory.start, live=False) if self.tail is None else self._begin_at_tail(self.tail)
+        for page in pages:
+            yield page
+            yield from self.watch.poll()
+        self._caught_up = self._polled = self.source.now()
+        self._newest_sight = min(self._caught_up, self.memory.ingested / 1000)
+        # What became visible while this chain went on may lie behind it: the first wide scan goes back to its start.
+        self.memory.base = self.memory.newest - round((self._caught_up - began) * 1000)
+
+    def _begin_at_tail(self, count: int) -> Iterator[Note | Page]:
+        """The last `count` lines of each stream; all else that is visible now counts as seen.
+
+        First the window is read without printing it, then the tail: whatever becomes visible between the two is new
+        to one of them, and printed once.
+        """
+        recent = max(self.memory.start, round((self.source.now() - LONGEST_DRAIN) * 1000) - round(WINDOW * 1000))
+        self.memory.start = self.memory.newest = recent
+        for item in self._chain(recent, live=False):
+            if isinstance(item, Note):
+                yield item
+        try:
+            page = yield from last_lines(self.source, count)
+        except NotFound:
+            return
+        self.memory.take(page)
+        yield page
+
+    def _poll(self) -> Iterator[Note | Page]:
+        """A narrow chain, and from what it brings the pace of the next."""
+        began = self.source.now()
+        elapsed = max(0.1, began - self._polled)
+        span = max(LEAST_SPAN, min(SPAN, SPAN_EVENTS / max(self._rate, 1.0)))
+        lines = 0
+        for item in self._chain(self.memory.near(span), live=True):
+            if not isinstance(item, Note):
+                lines += len(item)
+            yield item
+        self._polled = began
+        self._rate += 0.3 * (lines / elapsed - self._rate)
+        if lines or self.watch.ended_at is not None:
+            self._poll_every = BUSY
+        elif self.watch.job.secondary_status in EARLY_STATES:
+            self._poll_every = EARLY
+        elif began - self._newest_sight > IDLE_AFTER:
+            self._poll_every = min(IDLE, self._poll_every * 1.5)
+
+    def _wide(self) -> Iterator[Note | Page]:
+        """A wide chain; only once it is complete may the next one begin later."""
+        newest = self.memory.newest
+        yield from self._chain(self.memory.floor, live=True)
+        self.memory.base = newest
+
+    def _scan(self) -> Generator[Item, None, int]:
+        """A whole wide scan at once; returns how many new lines it found."""
+        found = 0
+        for item in self._wide():
+            if not isinstance(item, Note):
+                found += len(item)
+            yield item
+        return found
+
+    def _chain(self, start: int, *, live: bool) -> Iterator[Note | Page]:
+        """One chain's new events, a page at a time; `live` once caught up, when lateness can be told."""
+        latest_sight = self._polled + LONGEST_GAP
+        try:
+            for item in self.source.pages(self.source.query.parameters(start)):
+                if isinstance(item, Note):
+                    yield item
+                    continue
+                fresh = self.memory.take(item, sight=min(self.source.now(), latest_sight) if live else None)
+                if fresh and live:
+                    self._newest_sight = self.source.now()
+                yield fresh
+        except NotFound:
+            group = self.source.query.group
+            yield from self.source.say("absent", f"waiting for the first line: there is no log group {group} yet")
+
+    def _is_quiet(self) -> bool:
+        """Whether the job has ended and nothing new has come for the drain window, or the last call has passed."""
+        ended_at = self.watch.ended_at
+        if ended_at is None:
+            return False
+        window = max(DRAIN, min(LONGEST_DRAIN, 2 * self.memory.lateness))
+        now = self.source.now()
+        return now - max(ended_at, self._newest_sight) >= window or now >= self._last_call
+
+    @property
+    def _last_call(self) -> float:
+        """When draining is over in any case, in seconds since the epoch."""
+        return max(self.watch.ended_at or 0.0, self._caught_up) + LONGEST_DRAIN
+
+
+def _next_page(chain: Iterator[Note | Page]) -> Generator[Note, None, Page | None]:
+    """A chain's notes up to its next page, which is returned; None at its end."""
+    for item in chain:
+        if not isinstance(item, Note):
+            return item
+        yield item
+    return None

@@ -1,0 +1,83 @@
+"""Which events have been seen: the overlap window, its bounds, and what they are learnt from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from kubectl_sagemaker.logs.events import Page
+
+WINDOW: Final = 120.0
+"""Seconds: the least that a wide scan looks back."""
+MARGIN: Final = 15.0
+
+
+@dataclass(slots=True)
+class Memory:
+    """The ids of the last window's events, by which each event is new once.
+
+    All bounds come from CloudWatch's own times (an event's timestamp, never later than the newest ingestion), so
+    that a wrong clock here or on an instance costs requests and no lines.
+    """
+
+    start: int
+    """Milliseconds since the epoch: nothing before it is asked for."""
+    newest: int = 0
+    """The newest timestamp seen, in milliseconds; never ahead of the newest ingestion."""
+    ingested: int = 0
+    """The newest ingestion time seen, in milliseconds."""
+    lateness: float = 0.0
+    """The greatest time from an event's timestamp to our first sight of it, in seconds, while following."""
+    skew: float | None = None
+    """Our clock less CloudWatch's, in seconds: the least that any event's sight lay behind its ingestion."""
+    base: int = 0
+    """Where `newest` stood when the last completed wide scan began."""
+    _seen: dict[str, int] = field(default_factory=dict)
+    _prune_at: int = 10_000
+
+    @property
+    def window(self) -> float:
+        """How far a wide scan looks back, in seconds: at least as long as any lateness seen, with a margin."""
+        return max(WINDOW, self.lateness + MARGIN)
+
+    @property
+    def floor(self) -> int:
+        """Where a wide scan begins, in milliseconds.
+
+        It reaches a window back from where `newest` was when the scan before began: whatever became visible since
+        then, at most a window late, lies behind that point.
+        """
+        return max(self.start, min(self.base, self.newest) - round(self.window * 1000))
+
+    def near(self, span: float) -> int:
+        """Where a narrow poll of `span` seconds begins, in milliseconds."""
+        return max(self.start, self.newest - round(span * 1000))
+
+    def take(self, page: Page, *, sight: float | None = None) -> Page:
+        """The page's new events, which are known from now on.
+
+        `sight` is when they became visible to us at the latest (seconds since the epoch); None while catching up,
+        when lateness can't be told from history.
+        """
+        seen = self._seen
+        fresh = [event for event in page if event["eventId"] not in seen]
+        if not fresh:
+            return fresh
+        for event in fresh:
+            seen[event["eventId"]] = event["timestamp"]
+        ingested = max(event.get("ingestionTime", event["timestamp"]) for event in fresh)
+        self.ingested = max(self.ingested, ingested)
+        self.newest = max(self.newest, min(self.ingested, fresh[-1]["timestamp"]))
+        if sight is not None:
+            lag = sight - self.ingested / 1000
+            self.skew = lag if self.skew is None else min(self.skew, lag)
+            self.lateness = max(self.lateness, sight - max(self.skew, 0.0) - fresh[0]["timestamp"] / 1000)
+        if len(seen) > self._prune_at:
+            self.prune()
+        return fresh
+
+    def prune(self) -> None:
+        """Forget the ids behind the floor: no scan asks for them again."""
+        floor = self.floor
+        self._seen = {event: timestamp for event, timestamp in self._seen.items() if timestamp >= floor}
+        self._prune_at = max(10_000, 2 * len(self._seen))

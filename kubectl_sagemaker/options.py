@@ -1,0 +1,217 @@
+"""Flags and arguments that commands share, in kubectl's grammar."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, TypeVar
+
+import click
+
+from kubectl_sagemaker import kinds, times
+from kubectl_sagemaker.aws import Account
+from kubectl_sagemaker.env import Env
+from kubectl_sagemaker.errors import Usage
+from kubectl_sagemaker.kube import Connection
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+TRUE: Final = frozenset({"1", "t", "T", "true", "TRUE", "True"})
+FALSE: Final = frozenset({"0", "f", "F", "false", "FALSE", "False"})
+"""What Go's strconv.ParseBool takes, and so every boolean flag of kubectl."""
+
+
+class Parsed(click.ParamType[Any]):
+    """A value parsed at the border by a function that raises Usage."""
+
+    def __init__(self, metavar: str, parse: Callable[[str], Any]) -> None:
+        self.name = metavar
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Parse what was typed; the error names the flag."""
+        del ctx
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._parse(value)
+        except Usage as error:
+            flag = f"{max(param.opts, key=len)}: " if param and param.param_type_name == "option" else ""
+            raise Usage(f"{flag}{error.message}", hint=error.hint) from error
+
+
+class Flag(click.Option):
+    """A boolean flag; `--follow=false` works as in kubectl, through a hidden opposite."""
+
+    def __init__(self, declarations: Sequence[str], **settings: Any) -> None:
+        name = max(declarations, key=len)
+        super().__init__(
+            [*declarations[:-1], f"{name}/--no-{name.removeprefix('--')}"],
+            is_flag=True,
+            **{"default": False, **settings},
+        )
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Only the flag itself; its opposite is `=false`."""
+        opposite, self.secondary_opts = self.secondary_opts, []
+        try:
+            return super().get_help_record(ctx)
+        finally:
+            self.secondary_opts = opposite
+
+
+class Command(click.Command):
+    """A command whose boolean flags also take `=true` and `=false`, and whose help is asked with -h too."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        settings.setdefault("context_settings", {"help_option_names": ["-h", "--help"], "max_content_width": 110})
+        super().__init__(*arguments, **settings)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put each `--flag=BOOL` as the flag or its opposite, then parse as ever."""
+        return super().parse_args(ctx, list(self._plain(args)))
+
+    def _plain(self, args: list[str]) -> Iterator[str]:
+        flags = {name: option for option in self.params if isinstance(option, Flag) for name in option.opts}
+        valued = {name for option in self.params if not isinstance(option, Flag) for name in option.opts}
+        rest = iter(args)
+        for word in rest:
+            name, equals, value = word.partition("=")
+            if word == "--":
+                yield word
+                yield from rest
+            elif word in valued:
+                yield word
+                yield from _one(rest)
+            elif equals and name in flags:
+                if value not in TRUE | FALSE:
+                    raise Usage(f"{name}: {value!r} is neither true nor false")
+                yield name if value in TRUE else flags[name].secondary_opts[0]
+            else:
+                yield word
+
+
+def _one(words: Iterator[str]) -> Iterator[str]:
+    for word in words:
+        yield word
+        return
+
+
+def names(*suffixes: str) -> list[str]:
+    """Environment variables that set a flag, for both programs: `KUBECTL_SMLOGS_…`, `KUBECTL_SAGEMAKER_…`."""
+    return [f"KUBECTL_{program}_{suffix}" for suffix in suffixes for program in ("SMLOGS", "SAGEMAKER")]
+
+
+def request_timeout(text: str) -> float:
+    """Seconds of kubectl's --request-timeout: a duration, or a plain number of seconds; 0 is none."""
+    return float(text) if text.isdecimal() else times.duration(text)
+
+
+UNFIT: Final = re.compile(r"[/%\s\x00-\x1f\x7f-\x9f]|^\.{1,2}$|^$")
+"""What can't be in a resource's name: it would be another path of the API server (as in kubectl)."""
+
+
+def resource_name(word: str) -> str:
+    """A resource's name as it may stand in a path; raises Usage."""
+    if UNFIT.search(word):
+        raise Usage(f"invalid resource name {word!r}", hint="a name has no slash, space, percent or control character")
+    return word
+
+
+def resource(words: Sequence[str]) -> tuple[kinds.Target, str]:
+    """KIND NAME or KIND/NAME as a target and a name; raises Usage."""
+    if len(words) == 1 and "/" in words[0]:
+        words = words[0].split("/", 1)
+    if not words:
+        raise Usage("name a resource: KIND NAME or KIND/NAME")
+    if len(words) == 1:
+        raise Usage(f"name the kind too: KIND {words[0]}, or KIND/{words[0]}")
+    if len(words) > 2:
+        raise Usage(f"one resource at a time: {' '.join(words)!r} are {len(words)} words")
+    return kinds.parse(words[0]), resource_name(words[1])
+
+
+REFUSED: Final = {
+    "--cache-dir": "nothing is cached on disk",
+    "--kuberc": "kuberc files are kubectl's own",
+    "--log-flush-frequency": "there is no such log; --debug says what is asked",
+    "--match-server-version": "no particular version of the server is needed",
+    "--password": "the API server takes no passwords since Kubernetes 1.19",
+    "--profile-output": "--profile is the AWS profile here",
+    "--username": "the API server takes no passwords since Kubernetes 1.19",
+    "--v": "--debug says what is asked",
+    "--vmodule": "--debug says what is asked",
+    "--warnings-as-errors": "the API server's warnings are not shown",
+}
+"""Flags of kubectl that have no meaning here, and why."""
+
+
+def _refuse(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    del ctx
+    if value is not None:
+        flag = param.opts[0]
+        raise Usage(f"{flag} can't be honoured: {REFUSED[flag]}")
+
+
+DURATION: Final = Parsed("DURATION", times.duration)
+
+CONNECTION: Final[tuple[click.Option, ...]] = (
+    click.Option(["-n", "--namespace"], help="Namespace; default: the context's."),
+    click.Option(["--context"], help="Context of the kubeconfig."),
+    click.Option(["--kubeconfig"], help="Path of the kubeconfig."),
+    click.Option(["--cluster"], help="Cluster of the kubeconfig."),
+    click.Option(["--user"], help="User of the kubeconfig."),
+    click.Option(["-s", "--server"], help="Address and port of the API server."),
+    click.Option(["--token"], help="Bearer token for the API server."),
+    click.Option(["--as", "as_user"], help="User to impersonate."),
+    click.Option(["--as-group", "as_groups"], multiple=True, help="Group to impersonate; repeatable."),
+    click.Option(["--as-uid"], help="UID to impersonate."),
+    click.Option(["--certificate-authority"], help="CA file of the API server."),
+    click.Option(["--client-certificate"], help="Client certificate file for TLS."),
+    click.Option(["--client-key"], help="Client key file for TLS."),
+    click.Option(["--tls-server-name"], help="Name to check the server's certificate against."),
+    Flag(["--insecure-skip-tls-verify"], default=None, help="Don't check the server's certificate: insecure."),
+    click.Option(
+        ["--request-timeout"],
+        type=Parsed("DURATION", request_timeout),
+        help="Longest time of one request to the API server, such as 5s; 0: none.",
+    ),
+    *(
+        click.Option([name, *(["-v"] if name == "--v" else [])], hidden=True, expose_value=False, callback=_refuse)
+        for name in REFUSED
+    ),
+)
+ACCOUNT: Final[tuple[click.Option, ...]] = (
+    click.Option(["--profile"], envvar=names("PROFILE"), help="AWS profile."),
+    click.Option(["--region"], help="AWS region; default: the resource's, then the environment's."),
+    click.Option(["--endpoint-url"], help="Endpoint for SageMaker and CloudWatch Logs, instead of AWS's."),
+)
+TALK: Final[tuple[click.Option, ...]] = (
+    Flag(["-q", "--quiet"], help="Say nothing but errors on stderr."),
+    Flag(["--debug"], help="Say on stderr what is asked of the API server and AWS."),
+)
+
+
+def shared(*groups: Sequence[click.Option]) -> Callable[[F], F]:
+    """Give a command groups of shared options, and its function one `env` for all their values."""
+    options = [option for group in groups for option in group]
+
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def run(**values: Any) -> Any:
+            given = {option.name: values.pop(option.name) for option in options if option.expose_value and option.name}
+            connection = Connection(**{name: given[name] for name in CONNECTION_NAMES if name in given})
+            account = Account(**{name: given[name] for name in ACCOUNT_NAMES if name in given})
+            env = Env(connection, account, quiet=given.get("quiet", False), debugging=given.get("debug", False))
+            return function(env, **values)
+
+        own = list(getattr(run, "__click_params__", []))
+        run.__click_params__ = [*reversed(options), *own]  # type: ignore[attr-defined]  # click's own protocol
+        return run  # type: ignore[return-value]  # same calls, less the shared values
+
+    return decorate
+
+
+CONNECTION_NAMES: Final = [option.name for option in CONNECTION if option.expose_value and option.name]
+ACCOUNT_NAMES: Final = [option.name for option in ACCOUNT if option.name]

@@ -1,0 +1,188 @@
+"""A log event as a line."""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from typing import TYPE_CHECKING, Final
+
+from kubectl_sagemaker.logs.events import LogEvent, Page, Transition, instance
+from kubectl_sagemaker.text import COLOUR, json_visible, one_line, visible
+from kubectl_sagemaker.times import clock, rfc3339
+
+if TYPE_CHECKING:
+    from kubectl_sagemaker.jobs import Job
+
+OUTPUTS: Final = ("long", "short", "raw", "json")
+RESET: Final = "\x1b[0m"
+DIM: Final = "\x1b[2m"
+INSTANCE_COLOURS: Final = tuple(f"\x1b[{code}m" for code in (36, 32, 35, 34, 33, 96, 92, 95, 94, 93))
+CARRIAGE_RETURN: Final = re.compile(r"\r|#015")
+"""SageMaker writes a carriage return inside a line as `#015`, so a progress bar arrives as one long line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """How lines look."""
+
+    output: str = "long"
+    job_name: str = ""
+    where: tzinfo | None = None
+    """Time zone; None: local."""
+    stream_names: bool = True
+    colour: bool = False
+    terminal: bool = False
+    """Whether a terminal reads it: then control sequences are shown, not sent, and progress bars collapse."""
+    _labels: dict[str, str] = field(default_factory=dict)
+
+    def text(self, page: Page) -> str:
+        """The page's lines, each ended by a newline."""
+        form = FORMS[self.output]
+        return "".join([form(self, event) for event in page])
+
+    def message(self, event: LogEvent) -> str:
+        """The event's message, without the newline at its end, as it may go out."""
+        message = event["message"]
+        if message.endswith("\n"):
+            message = message[:-1]
+        if self.terminal:
+            message = visible("\n".join(map(last_state, message.split("\n"))), colour=self.colour)
+            if not self.colour:
+                message = COLOUR.sub("", message)
+        if self.colour and "\x1b[" in message:
+            # A colour that a message leaves on must not run into the next line.
+            message += RESET
+        return message
+
+    def label(self, stream: str, form: Callable[[str], str]) -> str:
+        """What stands before a stream's lines; made once for each stream."""
+        label = self._labels.get(stream)
+        if label is None:
+            label = one_line(form(stream)) if self.stream_names else ""
+            if label and self.colour:
+                label = f"{_colour(instance(stream))}{label}{RESET}"
+            label = self._labels[stream] = f"{label} " if label else ""
+        return label
+
+
+def last_state(line: str) -> str:
+    """What a terminal would show in the end of a line that carriage returns write over: its last state."""
+    states = CARRIAGE_RETURN.split(line)
+    if len(states) < 3 and "\r" not in line:
+        # A single `#015` may be somebody's words.
+        return line
+    return next((state for state in reversed(states) if state.strip()), "")
+
+
+def _colour(name: str) -> str:
+    return INSTANCE_COLOURS[zlib.crc32(name.encode("utf-8", "backslashreplace")) % len(INSTANCE_COLOURS)]
+
+
+def _prefixed(prefix: str, message: str) -> str:
+    """The message with the prefix on each of its lines, so that a job can't forge another's."""
+    if "\n" in message:
+        return "".join([f"{prefix}{line}\n" for line in message.split("\n")])
+    return f"{prefix}{message}\n"
+
+
+def long(style: Style, event: LogEvent) -> str:
+    """`STREAM TIME MESSAGE`, the old plugin's line: `x/algo-1-158 2020-01-28 17:19:43.244 -0800 PST message`."""
+    second, milliseconds = divmod(event["timestamp"], 1000)
+    day, time, suffix = clock(second, style.where)
+    label = style.label(event["logStreamName"], str)
+    return _prefixed(f"{label}{day} {time}.{milliseconds:03d}{suffix} ", style.message(event))
+
+
+def short(style: Style, event: LogEvent) -> str:
+    """`algo-1 17:19:43 message`."""
+    time = clock(event["timestamp"] // 1000, style.where)[1]
+    if style.colour:
+        time = f"{DIM}{time}{RESET}"
+    return _prefixed(f"{style.label(event['logStreamName'], instance)}{time} ", style.message(event))
+
+
+def raw(style: Style, event: LogEvent) -> str:
+    """The message alone."""
+    return f"{style.message(event)}\n"
+
+
+def json_line(style: Style, event: LogEvent) -> str:
+    """One object; docs/json.md has the schema."""
+    line = record(
+        {
+            "type": "log",
+            "time": rfc3339(event["timestamp"] / 1000),
+            "job": style.job_name,
+            "instance": instance(event["logStreamName"]),
+            "stream": event["logStreamName"],
+            "message": event["message"],
+            "ingestionTime": rfc3339(event.get("ingestionTime", event["timestamp"]) / 1000),
+            "eventId": event["eventId"],
+        }
+    )
+    return json_visible(line) if style.terminal else line
+
+
+FORMS: Final[dict[str, Callable[[Style, LogEvent], str]]] = {
+    "long": long,
+    "short": short,
+    "raw": raw,
+    "json": json_line,
+}
+
+
+def record(values: dict[str, object]) -> str:
+    """One JSON object on a line of its own."""
+    import orjson
+
+    try:
+        return orjson.dumps(values).decode() + "\n"
+    except orjson.JSONEncodeError:
+        # A lone surrogate, which UTF-8 has not and JSON's escapes have.
+        return json.dumps(values) + "\n"
+
+
+def header(job: Job, region: str) -> str:
+    """`"NAME" has SageMaker TrainingJobName "X" in region "R", status "S" and secondary status "SS"`."""
+    status = f'status "{one_line(job.status or "")}"'
+    if job.kind.has_secondary_status:
+        status += f' and secondary status "{one_line(job.secondary_status or "")}"'
+    else:
+        status = f"and {status}"
+    joint = ", " if job.kind.has_secondary_status else " "
+    named = f'"{one_line(job.name)}" has SageMaker {job.kind.name}Name "{one_line(job.job_name or "")}"'
+    return f'{named} in region "{one_line(region)}"{joint}{status}'
+
+
+def transition(change: Transition) -> str:
+    """`xgboost-mnist: InProgress Training: message`."""
+    state = " ".join(filter(None, (change.job.status, change.job.secondary_status)))
+    return one_line(": ".join(filter(None, (change.job.name, state, change.message))))
+
+
+def transition_record(change: Transition) -> dict[str, object]:
+    """A transition for `-o json`."""
+    return {
+        "type": "status",
+        "time": rfc3339(change.time),
+        "job": change.job.job_name,
+        "status": change.job.status,
+        "secondaryStatus": change.job.secondary_status,
+        "message": change.message,
+    }
+
+
+def end_record(job: Job, time: float, exit_code: int) -> dict[str, object]:
+    """The end of a followed job for `-o json`."""
+    return {
+        "type": "end",
+        "time": rfc3339(time),
+        "job": job.job_name,
+        "status": job.status,
+        "reason": job.reason,
+        "exitCode": exit_code,
+    }

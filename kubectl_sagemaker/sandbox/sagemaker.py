@@ -1,0 +1,447 @@
+"""SageMaker's jobs and other named resources, whose state follows from a lifecycle and the time.
+
+Everything is generic over botocore's service model: whatever has Describe{Kind} by {Kind}Name can be created, listed,
+described and, where the model has it, stopped. Where kinds differ, a row says so.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from kubectl_sagemaker.kinds import JOB_ENDS, KINDS
+from kubectl_sagemaker.sandbox.protocol import AwsError, check, dump, load, operation_model, select
+
+Parameters = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """From `offset` seconds after creation, a resource has this status.
+
+    `secondary` is shown where the kind has a SecondaryStatus; for others it only says when work begins.
+    """
+
+    offset: float
+    status: str
+    secondary: str | None = None
+    message: str | None = None
+    """StatusMessage of the transition. A stage that only differs in it goes on with the same transition."""
+
+
+@dataclass(slots=True)
+class Resource:
+    """A job, an endpoint, a model: whatever SageMaker keeps by kind and name."""
+
+    kind: str
+    name: str
+    created: float
+    """Epoch seconds; until then there is no such resource."""
+    stages: tuple[Stage, ...]
+    request: dict[str, Any] = field(default_factory=dict)
+    """Members that Describe shows from the beginning: what Create was given."""
+    outcome: dict[str, Any] = field(default_factory=dict)
+    """Members that Describe shows once the last stage is reached: metrics, artifacts, FailureReason."""
+
+
+ORDINARY: Final[tuple[tuple[str, tuple[Stage, ...]], ...]] = (
+    (
+        "InProgress",
+        (
+            Stage(0, "InProgress", "Starting", "Launching requested ML instances"),
+            Stage(2, "InProgress", "Downloading", "Downloading input data"),
+            Stage(4, "InProgress", "Training", "Training image download completed. Training in progress."),
+            Stage(24, "InProgress", "Uploading", "Uploading generated training model"),
+            Stage(26, "Completed", "Completed", "Training job completed"),
+        ),
+    ),
+    ("Creating", (Stage(0, "Creating"), Stage(10, "InService"))),
+    ("Pending", (Stage(0, "Pending"), Stage(10, "InService"))),
+)
+"""The lifecycle of what a Create request starts, by the first of these states that the kind's status can have."""
+
+WAITING: Final = frozenset({"Starting", "Pending", "Restarting", "Interrupted"})
+"""Secondary states in which no instance works, and none is paid for."""
+
+MISSING: Final[Mapping[str, tuple[str, str]]] = {
+    "TrainingJob": ("ValidationException", "Requested resource not found."),
+    "HyperParameterTuningJob": (
+        "ResourceNotFound",
+        "Amazon SageMaker can't find a tuning job with the name {name}. Check the name and try again.",
+    ),
+    "TransformJob": ("ValidationException", "Could not find requested job with name: {name}"),
+    "ProcessingJob": ("ValidationException", "Could not find requested job with name: {name}"),
+}
+"""What AWS answers when there is no such resource, where it differs from `Could not find …`."""
+
+STOPPING_SECONDS: Final = 5.0
+PAGE: Final = 10
+"""MaxResults of every List operation unless it is given."""
+
+
+class JobStore:
+    """One account's SageMaker resources."""
+
+    def __init__(self, now: Callable[[], float], arn: Callable[[str], str]) -> None:
+        """`now` is the clock in epoch seconds; `arn` names a resource of SageMaker."""
+        self._now = now
+        self._arn = arn
+        self._resources: dict[tuple[str, str], Resource] = {}
+        self.lifecycle: Callable[[str, Parameters], Sequence[Stage]] = ordinary
+        """Gives the stages of what a Create request of a kind and its parameters starts."""
+
+    def put(
+        self,
+        kind: str,
+        name: str,
+        stages: Sequence[Stage],
+        *,
+        created: float | None = None,
+        request: Parameters | None = None,
+        outcome: Parameters | None = None,
+    ) -> None:
+        """Add a resource or replace it; `created` (epoch s, default: now) may lie in the past or in the future.
+
+        `request` and `outcome` are members of Describe's answer with timestamps as epoch seconds; raise AwsError if
+        they don't fit its shape.
+        """
+        shape = _described(kind)
+        for name_of_member, value in {**(request or {}), **(outcome or {})}.items():
+            if name_of_member not in shape.members:
+                raise AwsError("SerializationException", f"{shape.name} has no member {name_of_member}")
+            violations: list[str] = []
+            check(shape.members[name_of_member], value, name_of_member, violations)
+            if violations:
+                raise AwsError("ValidationException", "; ".join(violations))
+        self._resources[kind, name] = Resource(
+            kind,
+            name,
+            self._now() if created is None else created,
+            tuple(stages),
+            dict(request or {}),
+            dict(outcome or {}),
+        )
+
+    def arn(self, kind: str, name: str) -> str:
+        """The resource's ARN. AWS lower-cases names there."""
+        return self._arn(f"{_words(kind, '-')}/{name.lower()}")
+
+    def call(self, operation: str, parameters: Parameters) -> dict[str, Any]:
+        """Answer one operation with checked parameters; raise AwsError."""
+        if operation == "ListTrainingJobsForHyperParameterTuningJob":
+            return self._list_children(parameters)
+        for verb, serve in (
+            ("Describe", self._describe),
+            ("Create", self._create),
+            ("Stop", self._stop),
+            ("List", self._list),
+        ):
+            kind = operation.removeprefix(verb)
+            kind = kind.removesuffix("s") if verb == "List" else kind
+            if kind != operation and _is_named(kind):
+                return serve(kind, parameters)
+        raise AwsError("UnknownOperationException", "")
+
+    def target(self, operation: str, parameters: Parameters) -> str:
+        """The ARN of what an operation is about, `*` for a list: what permissions are checked against."""
+        for kind in (re.sub("^(Describe|Create|Stop)", "", operation), "HyperParameterTuningJob"):
+            if (name := parameters.get(f"{kind}Name")) is not None:
+                return self.arn(kind, name)
+        return "*"
+
+    def state(self, kind: str, name: str) -> dict[str, Any]:
+        """What Describe answers now; raise AwsError if there is no such resource."""
+        resource = self._resources.get((kind, name))
+        if resource is None or resource.created > self._now():
+            code, message = MISSING.get(kind, ("ValidationException", 'Could not find {words} "{arn}".'))
+            words = _words(kind, " ")
+            raise AwsError(code, message.format(name=name, words=words, arn=self.arn(kind, name)))
+        return select(_described(kind), self._members(resource))
+
+    def _members(self, resource: Resource) -> dict[str, Any]:
+        """Everything that is known of a resource now; the operation's shape selects from it."""
+        kind, created, now = resource.kind, resource.created, self._now()
+        reached = [stage for stage in resource.stages if created + stage.offset <= now] or list(resource.stages[:1])
+        current = reached[-1]
+        ends = _ends(kind)
+        ended = current.status in ends
+        members: dict[str, Any] = {
+            **resource.request,
+            f"{kind}Name": resource.name,
+            f"{kind}Arn": self.arn(kind, resource.name),
+            f"{kind}Status": current.status,
+            "SecondaryStatus": current.secondary,
+            "SecondaryStatusTransitions": _transitions(resource, reached, ended=ended),
+            "CreationTime": created,
+            "LastModifiedTime": created + current.offset,
+            **_working_time(resource, reached, ended=ended),
+        }
+        if "TrainingJobStatusCounters" in _described(kind).members:
+            members |= self._tuning(resource)
+        if len(reached) == len(resource.stages) and (ended or not ends):
+            members |= resource.outcome
+        return members
+
+    def _describe(self, kind: str, parameters: Parameters) -> dict[str, Any]:
+        return self.state(kind, parameters[f"{kind}Name"])
+
+    def _create(self, kind: str, parameters: Parameters) -> dict[str, Any]:
+        if operation_model("sagemaker", f"Create{kind}") is None:
+            raise AwsError("UnknownOperationException", "")
+        name = parameters[f"{kind}Name"]
+        arn = self.arn(kind, name)
+        if (kind, name) in self._resources:
+            if operation_errors(f"Create{kind}") & {"ResourceInUse"}:
+                words = _words(kind, " ").capitalize()
+                raise AwsError(
+                    "ResourceInUse",
+                    f"{words} names must be unique within an AWS account and region, "
+                    f"and a {words.lower()} with this name already exists ({arn})",
+                )
+            raise AwsError("ValidationException", f'Cannot create already existing {_words(kind, " ")} "{arn}".')
+        self.put(kind, name, self.lifecycle(kind, parameters), request=select(_described(kind), parameters))
+        return {f"{kind}Arn": arn}
+
+    def _stop(self, kind: str, parameters: Parameters) -> dict[str, Any]:
+        if operation_model("sagemaker", f"Stop{kind}") is None:
+            raise AwsError("UnknownOperationException", "")
+        name = parameters[f"{kind}Name"]
+        state = self.state(kind, name)
+        status = state[f"{kind}Status"]
+        if status in _ends(kind):
+            words = _words(kind, " ")
+            message = f"The request was rejected because the {words} is in status {status}."
+            raise AwsError("ValidationException", message)
+        self._stop_running(self._resources[kind, name])
+        for child in self._children(state[f"{kind}Arn"]):
+            self._stop_running(child)
+        return {}
+
+    def _stop_running(self, resource: Resource) -> None:
+        at = self._now() - resource.created
+        past = [stage for stage in resource.stages if stage.offset <= at]
+        if past and past[-1].status in {*_ends(resource.kind), "Stopping"}:
+            return
+        words = _words(resource.kind, " ").capitalize()
+        resource.stages = (
+            *past,
+            Stage(at, "Stopping", "Stopping", f"Stopping the {words.lower()}"),
+            Stage(at + STOPPING_SECONDS, "Stopped", "Stopped", f"{words} stopped"),
+        )
+        resource.outcome = {}
+
+    def _list(self, kind: str, parameters: Parameters) -> dict[str, Any]:
+        now = self._now()
+        members = [
+            self._members(resource)
+            for resource in self._resources.values()
+            if resource.kind == kind and resource.created <= now
+        ]
+        return _page(f"List{kind}s", kind, members, parameters)
+
+    # A tuning job and its children: training jobs with its TuningJobArn
+
+    def _children(self, arn: str) -> list[Resource]:
+        now = self._now()
+        return [
+            resource
+            for resource in self._resources.values()
+            if resource.request.get("TuningJobArn") == arn and resource.created <= now
+        ]
+
+    def _list_children(self, parameters: Parameters) -> dict[str, Any]:
+        tuning_job = self.state("HyperParameterTuningJob", parameters["HyperParameterTuningJobName"])
+        members = self._child_members(tuning_job["HyperParameterTuningJobArn"], tuning_job)
+        if parameters.get("SortBy") == "FinalObjectiveMetricValue":
+            # AWS leaves out, silently, those that returned no metric.
+            members = [child for child in members if "FinalObjectiveMetricValue" in child]
+        return _page("ListTrainingJobsForHyperParameterTuningJob", "TrainingJob", members, parameters)
+
+    def _child_members(self, arn: str, tuning_job: Parameters) -> list[dict[str, Any]]:
+        objective = tuning_job.get("HyperParameterTuningJobConfig", {}).get("HyperParameterTuningJobObjective", {})
+        children = []
+        for resource in self._children(arn):
+            child = self._members(resource)
+            final = next(
+                (m for m in child.get("FinalMetricDataList", []) if m["MetricName"] == objective.get("MetricName")),
+                None,
+            )
+            child["TunedHyperParameters"] = child.get("HyperParameters", {})
+            child["ObjectiveStatus"] = "Pending" if child["TrainingJobStatus"] not in JOB_ENDS else "Failed"
+            if final is not None:
+                child["ObjectiveStatus"] = "Succeeded"
+                child["FinalObjectiveMetricValue"] = final["Value"]
+                child["FinalHyperParameterTuningJobObjectiveMetric"] = {
+                    "Type": objective["Type"],
+                    "MetricName": final["MetricName"],
+                    "Value": final["Value"],
+                }
+            children.append(child)
+        return children
+
+    def _tuning(self, resource: Resource) -> dict[str, Any]:
+        """Counters and best job of a tuning job."""
+        children = self._child_members(self.arn(resource.kind, resource.name), resource.request)
+        statuses = [child["TrainingJobStatus"] for child in children]
+        objectives = [child["ObjectiveStatus"] for child in children]
+        scored = [child for child in children if "FinalObjectiveMetricValue" in child]
+        scored.sort(key=lambda child: float(child["FinalObjectiveMetricValue"]))
+        members: dict[str, Any] = {
+            "TrainingJobStatusCounters": {
+                "Completed": statuses.count("Completed"),
+                "InProgress": sum(status not in JOB_ENDS for status in statuses),
+                "RetryableError": 0,
+                "NonRetryableError": statuses.count("Failed"),
+                "Stopped": statuses.count("Stopped"),
+            },
+            "ObjectiveStatusCounters": {
+                status: objectives.count(status) for status in ("Succeeded", "Pending", "Failed")
+            },
+        }
+        config = resource.request.get("HyperParameterTuningJobConfig", {})
+        members |= {name: config[name] for name in ("Strategy", "ResourceLimits") if name in config}
+        if scored:
+            best = scored[-1 if scored[0]["FinalHyperParameterTuningJobObjectiveMetric"]["Type"] == "Maximize" else 0]
+            members["BestTrainingJob"] = select(_described(resource.kind).members["BestTrainingJob"], best)
+        return members
+
+
+def ordinary(kind: str, _parameters: Parameters) -> Sequence[Stage]:
+    """The lifecycle of a resource that nobody gave one: `ORDINARY`, or one stage for a kind without status."""
+    status = _described(kind).members.get(f"{kind}Status")
+    for first, stages in ORDINARY:
+        if status is not None and first in status.metadata["enum"]:
+            return stages
+    return (Stage(0, ""),)
+
+
+def operation_errors(operation: str) -> set[str]:
+    """Names of the errors that the model declares for an operation."""
+    known = operation_model("sagemaker", operation)
+    return set() if known is None else {shape.name for shape in known.error_shapes}
+
+
+def _transitions(resource: Resource, reached: Iterable[Stage], *, ended: bool) -> list[dict[str, Any]]:
+    """SecondaryStatusTransitions; a new message in the same secondary status replaces the old one, as in AWS."""
+    transitions: list[dict[str, Any]] = []
+    for stage in reached:
+        if stage.secondary is None:
+            continue
+        if transitions and transitions[-1]["Status"] == stage.secondary:
+            transitions[-1] |= {"StatusMessage": stage.message} if stage.message else {}
+            continue
+        at = resource.created + stage.offset
+        if transitions:
+            transitions[-1]["EndTime"] = at
+        transitions.append({"Status": stage.secondary, "StartTime": at})
+        if stage.message:
+            transitions[-1]["StatusMessage"] = stage.message
+    if ended and transitions:
+        transitions[-1]["EndTime"] = transitions[-1]["StartTime"]
+    return transitions
+
+
+def _working_time(resource: Resource, reached: Sequence[Stage], *, ended: bool) -> dict[str, Any]:
+    """Start and end of the work, and what it costs; none of them for a job that failed before it began."""
+    stem = resource.kind.removesuffix("Job")
+    working = [stage for stage in reached if _works(stage, resource)]
+    if not working:
+        return {}
+    start = working[0].offset
+    members: dict[str, Any] = {f"{stem}StartTime": resource.created + start}
+    if ended:
+        end = next(stage.offset for stage in reached if stage.status in _ends(resource.kind))
+        bounds = [stage.offset for stage in reached if stage.offset <= end]
+        durations = {stage.offset: later - stage.offset for stage, later in zip(reached, bounds[1:], strict=False)}
+        members[f"{stem}EndTime"] = resource.created + end
+        members["TrainingTimeInSeconds"] = round(end - start)
+        members["BillableTimeInSeconds"] = round(sum(durations.get(stage.offset, 0) for stage in working))
+    return members
+
+
+def _works(stage: Stage, resource: Resource) -> bool:
+    """Whether instances work in this stage; in a lifecycle without secondary statuses, whenever it has not ended."""
+    if stage.status in _ends(resource.kind):
+        return False
+    staged = any(other.secondary for other in resource.stages)
+    return stage.secondary not in {*WAITING, None} if staged else True
+
+
+@functools.cache
+def _ends(kind: str) -> frozenset[str]:
+    """End states, by the registry of kinds; a kind that isn't in it ends as every job does."""
+    return frozenset(next((row.ends for row in KINDS if row.name == kind), JOB_ENDS))
+
+
+@functools.cache
+def _is_named(kind: str) -> bool:
+    """Whether SageMaker describes such resources by their own name."""
+    describe = operation_model("sagemaker", f"Describe{kind}")
+    return describe is not None and f"{kind}Name" in describe.input_shape.members
+
+
+@functools.cache
+def _described(kind: str) -> Any:
+    describe = operation_model("sagemaker", f"Describe{kind}")
+    if describe is None:
+        raise ValueError(f"SageMaker has no Describe{kind}")
+    return describe.output_shape
+
+
+def _words(kind: str, separator: str) -> str:
+    """`TrainingJob` as `training-job`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", separator, kind).lower()
+
+
+@functools.cache
+def _default(operation: str, member: str, otherwise: str) -> str:
+    """The default of a list's parameter, which the model tells in its documentation only."""
+    shape = operation_model("sagemaker", operation).input_shape.members.get(member)  # type: ignore[union-attr] # listed
+    told = re.search(r"default (?:value )?is <code>(\w+)</code>", shape.documentation) if shape is not None else None
+    return told.group(1) if told else otherwise
+
+
+def _page(operation: str, kind: str, items: Sequence[Parameters], parameters: Parameters) -> dict[str, Any]:
+    """Filter, sort and cut a list as every List operation does."""
+    output = operation_model("sagemaker", operation).output_shape  # type: ignore[union-attr] # callers know it
+    listed = next(name for name, shape in output.members.items() if shape.type_name == "list")
+    sort_by = parameters.get("SortBy") or _default(operation, "SortBy", "CreationTime")
+    descending = (parameters.get("SortOrder") or _default(operation, "SortOrder", "Ascending")) == "Descending"
+    sorted_member = {"Name": f"{kind}Name", "Status": f"{kind}Status"}.get(sort_by, sort_by)
+
+    def key(item: Parameters) -> tuple[Any, str]:
+        return (item[sorted_member], item[f"{kind}Name"])
+
+    kept = sorted((item for item in items if _wanted(item, kind, parameters)), key=key, reverse=descending)
+    if (token := parameters.get("NextToken")) is not None:
+        mark = _mark(token)
+        kept = [item for item in kept if (key(item) < mark if descending else key(item) > mark)]
+    limit = parameters.get("MaxResults", PAGE)
+    page: dict[str, Any] = {listed: [select(output.members[listed].member, item) for item in kept[:limit]]}
+    if len(kept) > limit:
+        page["NextToken"] = dump(key(kept[limit - 1])).hex()
+    return page
+
+
+def _wanted(item: Parameters, kind: str, parameters: Parameters) -> bool:
+    """Whether an item passes a list's filters."""
+    for name in ("CreationTime", "LastModifiedTime"):
+        after, before = parameters.get(f"{name}After"), parameters.get(f"{name}Before")
+        if (after is not None and item[name] < after) or (before is not None and item[name] > before):
+            return False
+    status = parameters.get("StatusEquals")
+    # SageMaker's NameContains knows no letter case.
+    return parameters.get("NameContains", "").lower() in item[f"{kind}Name"].lower() and (
+        status is None or item[f"{kind}Status"] == status
+    )
+
+
+def _mark(token: str) -> tuple[Any, str]:
+    try:
+        value, name = load(bytes.fromhex(token))
+    except ValueError:
+        raise AwsError("ValidationException", "Invalid NextToken") from None
+    return value, name

@@ -1,0 +1,121 @@
+"""The sandbox as a whole: the embedded Kubernetes API and AWS, served from one thread on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from kubectl_sagemaker.sandbox import aws, kubernetes
+from kubectl_sagemaker.sandbox.cluster import Cluster
+from kubectl_sagemaker.sandbox.world import PARTS, Part, World
+
+TICK: Final = 0.2
+"""Seconds between two looks of the world's controllers."""
+CLEARED: Final = (
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_SESSION_TOKEN",
+    "AWS_CA_BUNDLE",
+    "KUBECTL_SAGEMAKER_PROFILE",
+)
+"""Variables of the person's own that would lead out of the sandbox."""
+
+
+class Sandbox:
+    """A context manager: inside it the servers run and `environment` leads to them; after it nothing is left."""
+
+    def __init__(
+        self, *, speed: float = 1.0, parts: tuple[Part, ...] = PARTS, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._pretended: float | None = None
+        self._speed = speed
+        self._parts = parts
+        self._clock = clock
+        self.cluster = Cluster(now=lambda: self._pretended if self._pretended is not None else clock())
+        self.account = aws.Account(now=clock)
+        self.world = World(self.cluster, self.account, self._pretend)
+        self.environment: dict[str, str] = {}
+        self._stack = contextlib.ExitStack()
+
+    def _pretend(self, moment: float | None) -> None:
+        self._pretended = moment
+
+    def __enter__(self) -> Self:
+        """Start the servers; return once they listen."""
+        self.cluster.create_namespace("ml")
+        self.world.populate(self._parts, start=self._clock(), speed=self._speed)
+        directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="kubectl-sagemaker-")))
+        ready: Future[Callable[[], object]] = Future()
+        thread = threading.Thread(
+            target=lambda: asyncio.run(self._serve(directory, ready)), name="sandbox", daemon=True
+        )
+        thread.start()
+        stop = ready.result()
+        self._stack.callback(thread.join)
+        self._stack.callback(stop)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the servers and remove what they wrote."""
+        self._stack.close()
+
+    async def _serve(self, directory: Path, ready: Future[Callable[[], object]]) -> None:
+        """Serve until what `ready` is given is called; `ready` comes with the environment in place."""
+        from aiohttp import web
+
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        try:
+            admin, viewer = secrets.token_hex(16), secrets.token_hex(16)
+            tokens = {admin: kubernetes.ADMIN, viewer: kubernetes.VIEWER}
+            runner = web.AppRunner(aws.application(self.account), access_log=None)
+            await runner.setup()
+            try:
+                await web.TCPSite(runner, kubernetes.HOST, 0).start()
+                async with kubernetes.serve(self.cluster, tokens) as server:
+                    path = directory / "kubeconfig"
+                    path.write_text(kubernetes.kubeconfig(server, admin=admin, viewer=viewer), "utf-8")
+                    endpoint = f"http://{kubernetes.HOST}:{runner.addresses[0][1]}"
+                    self.environment = self._environment(directory, path, endpoint)
+                    ready.set_result(lambda: loop.call_soon_threadsafe(stopping.set))
+                    while not stopping.is_set():
+                        self.world.reconcile()
+                        with contextlib.suppress(TimeoutError):
+                            await asyncio.wait_for(stopping.wait(), TICK)
+            finally:
+                await runner.cleanup()
+        except BaseException as error:
+            if not ready.done():
+                ready.set_exception(error)
+            raise
+
+    def _environment(self, directory: Path, kubeconfig: Path, endpoint: str) -> dict[str, str]:
+        """This process's environment, pointed at the sandbox and nowhere else."""
+        hosts = f"{kubernetes.HOST},localhost"
+        return {
+            **{name: value for name, value in os.environ.items() if name not in CLEARED},
+            "KUBECONFIG": str(kubeconfig),
+            "KUBECACHEDIR": str(directory / "cache"),
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_ACCESS_KEY_ID": aws.SANDBOX.access_key,
+            "AWS_SECRET_ACCESS_KEY": aws.SANDBOX.secret_key,
+            "AWS_REGION": self.account.region,
+            "AWS_DEFAULT_REGION": self.account.region,
+            "AWS_CONFIG_FILE": str(directory / "aws-config"),
+            "AWS_SHARED_CREDENTIALS_FILE": str(directory / "aws-credentials"),
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "NO_PROXY": hosts,
+            "no_proxy": hosts,
+        }

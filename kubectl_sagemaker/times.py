@@ -1,0 +1,80 @@
+"""Durations and moments: as people type them, and as they read them."""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
+from typing import Final
+
+from kubectl_sagemaker.errors import Usage
+
+UNITS: Final = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|[dhms])")
+ZONE_NAMES: Final = sys.platform != "win32"
+"""Windows has long, translated names of time zones; only the offset is shown there."""
+
+
+def duration(text: str) -> float:
+    """Seconds of a duration such as `90s`, `1h30m` or `2d4h30m`; raises Usage."""
+    parts = PART.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        if text == "0":
+            return 0.0
+        raise Usage(f"{text!r} is no duration", hint="write it as 90s, 15m, 1h30m or 2d4h30m")
+    return sum(float(number) * UNITS[unit] for number, unit in parts)
+
+
+def zone(text: str) -> tzinfo | None:
+    """The time zone named `local` (None), `utc` or as in the IANA data base; raises Usage."""
+    if text.lower() == "local":
+        return None
+    if text.lower() == "utc":
+        return UTC
+    from zoneinfo import ZoneInfo
+
+    try:
+        return ZoneInfo(text)
+    except (KeyError, ValueError, OSError) as error:
+        raise Usage(f"unknown time zone {text!r}", hint="local, utc, or a name such as Europe/Berlin") from error
+
+
+def rfc3339(seconds: float) -> str:
+    """`2020-01-29T01:19:43.244Z`: a moment in UTC, to the millisecond."""
+    milliseconds = round(seconds * 1000)
+    moment = datetime.fromtimestamp(milliseconds // 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
+
+
+@lru_cache(maxsize=4096)
+def clock(second: int, where: tzinfo | None) -> tuple[str, str, str]:
+    """A second as `2020-01-28`, `17:19:43` and ` -0800 PST`, in a zone (None: local)."""
+    moment = datetime.fromtimestamp(second, UTC).astimezone(where)
+    suffix = f" {moment:%z %Z}" if ZONE_NAMES else f" {moment:%z}"
+    return f"{moment:%Y-%m-%d}", f"{moment:%H:%M:%S}", suffix
+
+
+AGES: Final = (
+    (120, "s", ""),
+    (600, "m", "s"),
+    (3 * 3600, "m", ""),
+    (8 * 3600, "h", "m"),
+    (48 * 3600, "h", ""),
+    (8 * 86_400, "d", "h"),
+    (2 * 365 * 86_400, "d", ""),
+    (8 * 365 * 86_400, "y", "d"),
+    (math.inf, "y", ""),
+)
+"""Below so many seconds, an age is written in these units (k8s.io/apimachinery, duration.HumanDuration)."""
+SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "y": 365 * 86_400}
+
+
+def age(seconds: float) -> str:
+    """A length of time as kubectl writes ages: `45s`, `12m`, `3h12m`, `4d`, `2y10d`."""
+    total = max(0, int(seconds))
+    unit, lesser = next((unit, lesser) for limit, unit, lesser in AGES if total < limit)
+    whole, rest = divmod(total, SECONDS[unit])
+    part = rest // SECONDS[lesser] if lesser else 0
+    return f"{whole}{unit}{part}{lesser}" if part else f"{whole}{unit}"
