@@ -65,7 +65,9 @@ class Job:
 
 def dig(value: object, path: str | None) -> Any:
     """What stands at a dotted path, or None."""
-    for key in path.split(".") if path else (None,):
+    if path is None:
+        return None
+    for key in path.split("."):
         if not isinstance(value, Mapping):
             return None
         value = value.get(key)
@@ -73,12 +75,12 @@ def dig(value: object, path: str | None) -> Any:
 
 
 def first(resource: Resource, paths: Iterable[str | None]) -> str | None:
-    """The first path with a text, as text: empty strings count as absent, as controllers write them."""
-    for path in paths:
-        found = dig(resource, path)
-        if found not in (None, "", {}, []):
-            return str(found)
-    return None
+    """The first path with a text. An empty one, as controllers write it, counts as absent, and so does what is none."""
+    return next((found for path in paths if (found := _text(dig(resource, path)))), None)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def epoch(text: str | None) -> float | None:
@@ -95,7 +97,6 @@ def epoch(text: str | None) -> float | None:
 def read(kind: Kind, api: Api, resource: Resource) -> Job:
     """Read one custom resource by its row of the registry."""
     group = api.group
-    annotations = dig(resource, "metadata.annotations") or {}
     return Job(
         kind=kind,
         api=api,
@@ -105,7 +106,7 @@ def read(kind: Kind, api: Api, resource: Resource) -> Job:
         status=first(resource, (api.status,)),
         secondary_status=first(resource, (api.secondary_status,)),
         reason=first(resource, api.reason) or _condition(dig(resource, group.conditions)),
-        region=first(resource, group.region) or annotations.get(group.region_annotation),
+        region=first(resource, group.region) or _annotation(resource, group.region_annotation),
         account=first(resource, (group.account,)),
         endpoint_url=first(resource, (group.endpoint,)),
         creation_time=epoch(first(resource, (api.creation_time,))),
@@ -115,6 +116,12 @@ def read(kind: Kind, api: Api, resource: Resource) -> Job:
     )
 
 
+def _annotation(resource: Resource, name: str | None) -> str | None:
+    # The name has dots, so it is no path.
+    annotations = dig(resource, "metadata.annotations")
+    return _text(annotations.get(name)) if isinstance(annotations, Mapping) else None
+
+
 def _condition(conditions: object) -> str | None:
     """The message of the condition that says what is wrong."""
     if not isinstance(conditions, list):
@@ -122,7 +129,7 @@ def _condition(conditions: object) -> str | None:
     for wanted in BROKEN_CONDITIONS:
         for condition in conditions:
             if isinstance(condition, Mapping) and condition.get("type") == wanted and condition.get("status") == "True":
-                return f"{wanted}: {condition.get('message') or condition.get('reason') or 'no message'}"
+                return f"{wanted}: {first(condition, ('message', 'reason')) or 'no message'}"
     return None
 
 
@@ -187,7 +194,7 @@ def _with_region(kube: Kube, job: Job) -> Job:
     if job.region or not annotation:
         return job
     try:
-        return replace(job, region=kube.annotations(job.namespace).get(annotation))
+        return replace(job, region=kube.annotations(job.namespace).get(annotation) or None)
     except (Forbidden, NotFound):
         # Reading namespaces is a right of its own; without it the environment's region is asked.
         return job

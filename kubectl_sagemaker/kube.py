@@ -322,7 +322,7 @@ def _client(access: Access, credentials: Credentials) -> RESTClientObject:
     from kubernetes.client import Configuration
     from kubernetes.client.rest import RESTClientObject
 
-    proxy = access.proxy_url or _environment_proxy(access.server) or ""
+    proxy = access.proxy_url or environment_proxy(access.server) or ""
     if proxy.startswith("socks") and importlib.util.find_spec("socks") is None:
         raise Error("proxy-url socks5:// needs the Python package PySocks", hint="pip install PySocks")
     if access.insecure:
@@ -394,7 +394,7 @@ def _proxy_headers(proxy: str) -> dict[str, str] | None:
     return dict(urllib3.make_headers(proxy_basic_auth=secret))
 
 
-def _environment_proxy(server: str) -> str | None:
+def environment_proxy(server: str) -> str | None:
     """Find the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY mean for a server, as Go does: never for loopback."""
     from kubernetes.client.rest import should_bypass_proxies
 
@@ -462,13 +462,14 @@ def translate(error: Exception, access: Access, what: str, limit: float | None) 
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
+            detail = one_line(getattr(cause, "verify_message", "it cannot be verified")).rstrip(".").lower()
             return Error(
-                f"the certificate of {access.host} is not valid: {one_line(cause.verify_message).rstrip('.').lower()}",
+                f"the certificate of {access.host} is not valid: {detail}",
                 hint="see --certificate-authority, --tls-server-name and --insecure-skip-tls-verify",
             )
     proxied = any(isinstance(cause, exceptions.ProxyError) for cause in causes)
     where = f"the proxy of {access.host}" if proxied else access.host
-    why = next((reason(cause) for cause in reversed(causes) if isinstance(cause, OSError) and cause.strerror), None)
+    why = next((reason(cause) for cause in reversed(causes) if isinstance(cause, OSError) and cause.args), None)
     for cause in causes:
         match cause:
             case exceptions.LocationValueError() | exceptions.ProxySchemeUnknown() | exceptions.URLSchemeUnknown():

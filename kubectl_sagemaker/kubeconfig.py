@@ -515,5 +515,6 @@ def read_file(file: Path, what: str) -> bytes:
 
 
 def reason(error: OSError) -> str:
-    """Say what the system says, in lower case: `permission denied`."""
-    return one_line(error.strerror or type(error).__name__).lower()
+    """Say what the system says, in lower case: `permission denied`; http.client's own OSErrors have a text alone."""
+    text = error.strerror or (error.args[0] if error.args and isinstance(error.args[0], str) else None)
+    return one_line(text or type(error).__name__).lower()

@@ -12,7 +12,9 @@ from typing import Final
 from kubectl_sagemaker.errors import Usage
 
 UNITS: Final = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|[dhms])")
+PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|[dhms])")
+LONGEST: Final = 2.0**63 / 1e9
+"""Seconds of the longest duration of Go, and so of kubectl's flags: 292 years."""
 ZONE_NAMES: Final = sys.platform != "win32"
 """Windows has long, translated names of time zones; only the offset is shown there."""
 
@@ -24,7 +26,10 @@ def duration(text: str) -> float:
         if text == "0":
             return 0.0
         raise Usage(f"{text!r} is no duration", hint="write it as 90s, 15m, 1h30m or 2d4h30m")
-    return sum(float(number) * UNITS[unit] for number, unit in parts)
+    seconds = sum(float(number) * UNITS[unit] for number, unit in parts)
+    if seconds >= LONGEST:
+        raise Usage(f"{text!r} is longer than 292 years")
+    return seconds
 
 
 def zone(text: str) -> tzinfo | None:
@@ -41,19 +46,29 @@ def zone(text: str) -> tzinfo | None:
         raise Usage(f"unknown time zone {text!r}", hint="local, utc, or a name such as Europe/Berlin") from error
 
 
+EARLIEST: Final = int(datetime(1, 1, 2, tzinfo=UTC).timestamp())
+LATEST: Final = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp())
+"""Seconds since the epoch. datetime ends with the years 1 and 9999, in every zone; what lies beyond is shown as
+these, because a nonsensical timestamp must not end a log."""
+
+
+def _moment(second: int) -> datetime:
+    return datetime.fromtimestamp(min(max(second, EARLIEST), LATEST), UTC)
+
+
 def rfc3339(seconds: float) -> str:
     """`2020-01-29T01:19:43.244Z`: a moment in UTC, to the millisecond."""
-    milliseconds = round(seconds * 1000)
-    moment = datetime.fromtimestamp(milliseconds // 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
+    second, milliseconds = divmod(round(seconds * 1000), 1000)
+    return f"{_moment(second).isoformat()[:19]}.{milliseconds:03d}Z"
 
 
 @lru_cache(maxsize=4096)
 def clock(second: int, where: tzinfo | None) -> tuple[str, str, str]:
     """A second as `2020-01-28`, `17:19:43` and ` -0800 PST`, in a zone (None: local)."""
-    moment = datetime.fromtimestamp(second, UTC).astimezone(where)
-    suffix = f" {moment:%z %Z}" if ZONE_NAMES else f" {moment:%z}"
-    return f"{moment:%Y-%m-%d}", f"{moment:%H:%M:%S}", suffix
+    moment = _moment(second).astimezone(where)
+    # Not %Y: it does not pad a year to four digits everywhere.
+    day, _, time = moment.isoformat()[:19].partition("T")
+    return day, time, f" {moment:%z %Z}" if ZONE_NAMES else f" {moment:%z}"
 
 
 AGES: Final = (
@@ -72,7 +87,10 @@ SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "y": 365 * 86_400}
 
 
 def age(seconds: float) -> str:
-    """A length of time as kubectl writes ages: `45s`, `12m`, `3h12m`, `4d`, `2y10d`."""
+    """A length of time as kubectl writes ages: `45s`, `12m`, `3h12m`, `4d`, `2y10d`.
+
+    What lies in the future is `0s`: the API server's clock may be ahead of this machine's.
+    """
     total = max(0, int(seconds))
     unit, lesser = next((unit, lesser) for limit, unit, lesser in AGES if total < limit)
     whole, rest = divmod(total, SECONDS[unit])

@@ -53,6 +53,14 @@ def bind(
     `elapse` is told how many seconds a request takes: `latency`, or the client's read timeout for one that stalls.
     A test's clock advances there.
     """
+    answer = answering(account, elapse=elapse, latency=latency, read_timeout=client.meta.config.read_timeout)
+    client.meta.events.register("before-send", answer)
+
+
+def answering(
+    account: Account, *, elapse: Callable[[float], None], latency: float, read_timeout: float
+) -> Callable[..., Any]:
+    """The handler of botocore's before-send event that answers in the network's place."""
 
     def answer(request: Any, **_: Any) -> Any:
         from botocore.awsrequest import AWSResponse
@@ -70,12 +78,16 @@ def bind(
             response: Response = account.respond(request.method, path, headers, body)
         except Interrupted as interruption:
             if interruption.fault is Fault.STALL:
-                elapse(client.meta.config.read_timeout)
+                elapse(read_timeout)
                 raise ReadTimeoutError(endpoint_url=request.url, error=interruption) from None
-            raise ConnectionClosedError(endpoint_url=request.url, error=interruption) from None
+            if interruption.response is None:
+                raise ConnectionClosedError(endpoint_url=request.url, error=interruption) from None
+            # botocore takes half an answer for a whole one: it tells urllib3 enforce_content_length=False.
+            whole = interruption.response
+            response = Response(whole.status, whole.headers, whole.body[: len(whole.body) // 2])
         return AWSResponse(request.url, response.status, dict(response.headers), _Body(response.body))
 
-    client.meta.events.register("before-send", answer)
+    return answer
 
 
 def connect(

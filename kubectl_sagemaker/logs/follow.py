@@ -36,7 +36,7 @@ EARLY: Final = 5.0
 EARLY_STATES: Final = frozenset(
     {"Starting", "Pending", "LaunchingMLInstances", "PreparingTrainingStack", "Downloading"}
 )
-SPAN: Final = 15.0
+SPAN: Final = 30.0
 LEAST_SPAN: Final = 2.5
 SPAN_EVENTS: Final = 5_000
 """A narrow poll looks SPAN seconds back, or as far as holds so many events: half a page."""

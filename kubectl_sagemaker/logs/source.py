@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol, cast
 
 from kubectl_sagemaker.errors import Error, Invalid, Throttled, Unauthorized, Unavailable
 from kubectl_sagemaker.logs.events import Note, Page, instance
+from kubectl_sagemaker.logs.pace import Pace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +58,13 @@ LONGEST_PAUSE: Final = 10.0
 """Back-off, in seconds: doubled at each failure in a row, times a random half to one and a half."""
 OUTAGE: Final = 30.0
 """After so many seconds without an answer, its return is worth a word."""
-FASTEST: Final = 5.0
-"""Requests a second while catching up: the lowest default quota of FilterLogEvents in any region (facts §2)."""
-SLOWEST: Final = 0.25
+FASTEST: Final[Mapping[str, tuple[float, float]]] = {
+    "FilterLogEvents": (5.0, 2.0),
+    "GetLogEvents": (24.0, 10.0),
+    "DescribeLogStreams": (5.0, 2.0),
+}
+"""Requests a second, and at once, by operation. FilterLogEvents' lowest quota in any region is 5, and a follower shares
+it with the whole account; GetLogEvents' is 10 to 25, and only a reader asks it, who ends (facts §2)."""
 
 
 @dataclass(slots=True)
@@ -75,12 +80,15 @@ class Source:
     patience: float | None = None
     """How long one request is tried, in seconds; None: for ever."""
     random: random.Random = field(default_factory=random.Random)
-    rate: float = FASTEST
-    """Requests a second at most; halved when throttled, climbing again after."""
     answered: bool = False
     """Whether any request was answered: until then, refused credentials are an error and no expiry."""
-    _next: float = 0.0
+    _paces: dict[str, Pace] = field(default_factory=dict)
     _said: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """A budget for each operation: CloudWatch counts them apart."""
+        for operation, (fastest, burst) in FASTEST.items():
+            self._paces[operation] = Pace(fastest, burst, self.now, self.sleep)
 
     def say(self, key: str, text: str) -> Iterator[Note]:
         """A Note, the first time that `key` comes up."""
@@ -135,17 +143,18 @@ class Source:
         Raises what no waiting mends (Forbidden, NotFound, Invalid, other Errors), credentials that never worked,
         and the last Unavailable once `patience` is over.
         """
+        pace = self._paces[operation]
         pause = FIRST_PAUSE
         began = self.now()
         while True:
-            self._wait_for_turn()
+            pace.wait()
             try:
                 answer = self.fetch(operation, parameters)
                 if operation == "FilterLogEvents" and not isinstance(answer.get("events"), list):
                     # A proxy's page with status 200 is parsed into an answer without events (facts §4).
                     raise Unavailable(f"logs:{operation}: a page without events")
             except Throttled as error:
-                self.rate = max(SLOWEST, self.rate / 2)
+                pace.throttled()
                 trouble: Error = error
             except Unavailable as error:
                 yield from self.say("unavailable", f"{error.message}; trying again")
@@ -158,7 +167,7 @@ class Source:
                 trouble = error
             else:
                 self.answered = True
-                self.rate = min(FASTEST, self.rate * 1.25)
+                pace.answered()
                 if self.now() - began > OUTAGE:
                     yield Note(f"CloudWatch answers again after {self.now() - began:.0f} s")
                 return answer
@@ -166,10 +175,3 @@ class Source:
                 raise trouble
             self.sleep(pause * (0.5 + self.random.random()))
             pause = min(LONGEST_PAUSE, pause * 2)
-
-    def _wait_for_turn(self) -> None:
-        """Keep to the rate: a request starts at least 1/rate s after the one before it."""
-        wait = self._next - self.now()
-        if wait > 0:
-            self.sleep(wait)
-        self._next = max(self.now(), self._next) + 1 / self.rate

@@ -19,7 +19,7 @@ class Fault(enum.Enum):
     UNAVAILABLE_PAGE = "503, a load balancer's HTML"
     PROXY_PAGE = "200, a proxy's HTML"
     RESET = "the connection is reset before an answer"
-    CUT = "the connection is reset in the middle of the answer"
+    CUT = "the connection is closed in the middle of the answer"
     STALL = "the request is read and never answered"
     EMPTY_PAGE = "a page of events without events, and more follows"
     SHORT_PAGE = "a page of fewer events than there are, and more follows"

@@ -47,21 +47,20 @@ class Resource:
     """Members that Describe shows once the last stage is reached: metrics, artifacts, FailureReason."""
 
 
-ORDINARY: Final[tuple[tuple[str, tuple[Stage, ...]], ...]] = (
+ORDINARY: Final[tuple[tuple[Stage, ...], ...]] = (
     (
-        "InProgress",
-        (
-            Stage(0, "InProgress", "Starting", "Launching requested ML instances"),
-            Stage(2, "InProgress", "Downloading", "Downloading input data"),
-            Stage(4, "InProgress", "Training", "Training image download completed. Training in progress."),
-            Stage(24, "InProgress", "Uploading", "Uploading generated training model"),
-            Stage(26, "Completed", "Completed", "Training job completed"),
-        ),
+        Stage(0, "InProgress", "Starting", "Launching requested ML instances"),
+        Stage(2, "InProgress", "Downloading", "Downloading input data"),
+        Stage(4, "InProgress", "Training", "Training image download completed. Training in progress."),
+        Stage(24, "InProgress", "Uploading", "Uploading generated training model"),
+        Stage(26, "Completed", "Completed", "Training job completed"),
     ),
-    ("Creating", (Stage(0, "Creating"), Stage(10, "InService"))),
-    ("Pending", (Stage(0, "Pending"), Stage(10, "InService"))),
+    (Stage(0, "Creating"), Stage(10, "InService")),
+    (Stage(0, "Creating"), Stage(10, "Created")),
+    (Stage(0, "Pending"), Stage(10, "InService")),
+    (Stage(0, "Pending"), Stage(10, "Scheduled")),
 )
-"""The lifecycle of what a Create request starts, by the first of these states that the kind's status can have."""
+"""Lifecycles of what a Create request starts: a kind has the first whose states it knows."""
 
 WAITING: Final = frozenset({"Starting", "Pending", "Restarting", "Interrupted"})
 """Secondary states in which no instance works, and none is paid for."""
@@ -83,7 +82,7 @@ PAGE: Final = 10
 
 
 class JobStore:
-    """One account's SageMaker resources."""
+    """One account's SageMaker resources. Safe to put into from one thread while another asks."""
 
     def __init__(self, now: Callable[[], float], arn: Callable[[str], str]) -> None:
         """`now` is the clock in epoch seconds; `arn` names a resource of SageMaker."""
@@ -237,7 +236,7 @@ class JobStore:
         now = self._now()
         members = [
             self._members(resource)
-            for resource in self._resources.values()
+            for resource in list(self._resources.values())
             if resource.kind == kind and resource.created <= now
         ]
         return _page(f"List{kind}s", kind, members, parameters)
@@ -248,7 +247,7 @@ class JobStore:
         now = self._now()
         return [
             resource
-            for resource in self._resources.values()
+            for resource in list(self._resources.values())
             if resource.request.get("TuningJobArn") == arn and resource.created <= now
         ]
 
@@ -310,12 +309,13 @@ class JobStore:
 
 
 def ordinary(kind: str, _parameters: Parameters) -> Sequence[Stage]:
-    """The lifecycle of a resource that nobody gave one: `ORDINARY`, or one stage for a kind without status."""
+    """The lifecycle of a resource that nobody gave one: of `ORDINARY`, else one stage."""
     status = _described(kind).members.get(f"{kind}Status")
-    for first, stages in ORDINARY:
-        if status is not None and first in status.metadata["enum"]:
+    known = [] if status is None else status.metadata["enum"]
+    for stages in ORDINARY:
+        if {stage.status for stage in stages} <= set(known):
             return stages
-    return (Stage(0, ""),)
+    return (Stage(0, known[0] if known else ""),)
 
 
 def operation_errors(operation: str) -> set[str]:
@@ -401,7 +401,7 @@ def _default(operation: str, member: str, otherwise: str) -> str:
     """The default of a list's parameter, which the model tells in its documentation only."""
     shape = operation_model("sagemaker", operation).input_shape.members.get(member)  # type: ignore[union-attr] # listed
     told = re.search(r"default (?:value )?is <code>(\w+)</code>", shape.documentation) if shape is not None else None
-    return told.group(1) if told else otherwise
+    return told.group(1) if told and told.group(1) in shape.metadata.get("enum", ()) else otherwise
 
 
 def _page(operation: str, kind: str, items: Sequence[Parameters], parameters: Parameters) -> dict[str, Any]:
