@@ -80,8 +80,13 @@ class Aws:
         """The boto3 session, made at first use."""
         if self._session is None:
             import boto3.session
+            import botocore.session
 
-            self._session = boto3.session.Session(profile_name=self.account.profile, region_name=self.account.region)
+            core = botocore.session.Session()
+            core.register_component("response_parser_factory", _pages())
+            self._session = boto3.session.Session(
+                botocore_session=core, profile_name=self.account.profile, region_name=self.account.region
+            )
         return self._session
 
     def renew(self) -> None:
@@ -210,3 +215,45 @@ class Aws:
 
         known = botocore.session.Session().available_profiles
         return f"known profiles: {', '.join(map(one_line, known))}" if known else "no profile is configured"
+
+
+PAGES: Final = frozenset({"FilterLogEventsResponse", "GetLogEventsResponse"})
+"""Output shapes that JSON gives as they are: texts and numbers, no time and no blob."""
+
+
+def _pages() -> Any:
+    """A factory of botocore's response parsers that reads pages of log events with orjson.
+
+    botocore's walk over the shape takes 24 to 42 ms for a page of 10,000 events, orjson 4 (facts §4). Only answers
+    below 300 of the json protocol take this way; whatever orjson refuses (a lone surrogate, a proxy's HTML) goes to
+    botocore's parser, whose errors botocore knows how to retry.
+    """
+    import orjson
+    from botocore.parsers import ResponseParserFactory
+
+    class Pages:
+        def __init__(self, parser: Any) -> None:
+            self._parser = parser
+
+        def parse(self, response: dict[str, Any], shape: Any) -> Any:
+            if response["status_code"] < 300 and shape is not None and shape.name in PAGES:
+                try:
+                    page = orjson.loads(response["body"])
+                except orjson.JSONDecodeError:
+                    page = None
+                if isinstance(page, dict):
+                    headers = response["headers"]
+                    page["ResponseMetadata"] = {
+                        "RequestId": headers.get("x-amzn-requestid"),
+                        "HTTPStatusCode": response["status_code"],
+                        "HTTPHeaders": dict(headers),
+                    }
+                    return page
+            return self._parser.parse(response, shape)
+
+    class Factory(ResponseParserFactory):  # type: ignore[misc]  # botocore has no types
+        def create_parser(self, protocol_name: str) -> Any:
+            parser = super().create_parser(protocol_name)
+            return Pages(parser) if protocol_name == "json" else parser
+
+    return Factory()

@@ -20,6 +20,7 @@ from types import FrameType
 from typing import Any, Final, NoReturn
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from kubectl_sagemaker.errors import Error, TimedOut
 from kubectl_sagemaker.text import one_line
@@ -102,6 +103,10 @@ def _code(command: click.Command, program: str) -> int:
     """Run the command; what it raises becomes a line on stderr and an exit code."""
     try:
         result: Any = command.main(prog_name=program, standalone_mode=False)
+    except NoArgsIsHelpError as error:
+        # No error, to kubectl, but what it says when it is called by its bare name.
+        click.echo(error.format_message())
+        return 0
     except click.UsageError as error:
         message = error.format_message().removesuffix(".")
         where = error.ctx.command_path if error.ctx else program

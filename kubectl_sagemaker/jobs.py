@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from kubectl_sagemaker.errors import Error, Forbidden, NotFound
-from kubectl_sagemaker.text import one_line
 
 if TYPE_CHECKING:
     from kubectl_sagemaker.kinds import Api, Kind, Target
@@ -169,7 +168,7 @@ def find(kube: Kube, target: Target, namespace: str, name: str) -> Found:
             f"the server has no resource {resources}", hint="the custom resource definitions are not installed"
         )
     raise NotFound(
-        f"{resources} {one_line(name)!r} not found in namespace {one_line(namespace)!r}",
+        f"{resources} {name!r} not found in namespace {namespace!r}",
         hint="`kubectl sagemaker status -A` lists what there is",
     )
 
@@ -183,7 +182,7 @@ def _one_of(hits: list[Job]) -> Found:
     if chosen.job_name and chosen.job_name == other.job_name and same_region:
         return Found(chosen, f"{chosen.api.resource} and {other.api.resource} both mean this job; reading the first")
     raise Error(
-        f"{one_line(chosen.name)!r} stands in two API groups for different SageMaker jobs",
+        f"{chosen.name!r} stands in two API groups for different SageMaker jobs",
         hint=f"say which: {chosen.api.singular}.{chosen.api.group.name} or {other.api.singular}.{other.api.group.name}",
     )
 

@@ -11,9 +11,9 @@ import click
 
 from kubectl_sagemaker import kinds, times
 from kubectl_sagemaker.aws import Account
+from kubectl_sagemaker.connection import Connection
 from kubectl_sagemaker.env import Env
 from kubectl_sagemaker.errors import Usage
-from kubectl_sagemaker.kube import Connection
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -62,15 +62,20 @@ class Flag(click.Option):
 
 
 class Command(click.Command):
-    """A command whose boolean flags also take `=true` and `=false`, and whose help is asked with -h too."""
+    """A command that takes flags as kubectl does: `--follow=false`, `-f=true`, `-n=ml`; -h asks for help too."""
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         settings.setdefault("context_settings", {"help_option_names": ["-h", "--help"], "max_content_width": 110})
         super().__init__(*arguments, **settings)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put each `--flag=BOOL` as the flag or its opposite, then parse as ever."""
-        return super().parse_args(ctx, list(self._plain(args)))
+        """Put each `--flag=BOOL` as the flag or its opposite, and `-n=ml` as `-n ml`, then parse as ever."""
+        try:
+            return super().parse_args(ctx, list(self._plain(args)))
+        except click.UsageError as error:
+            # Some of click's parser name no command; the hint would then lead to the program's help.
+            error.ctx = error.ctx or ctx
+            raise
 
     def _plain(self, args: list[str]) -> Iterator[str]:
         flags = {name: option for option in self.params if isinstance(option, Flag) for name in option.opts}
@@ -88,6 +93,9 @@ class Command(click.Command):
                 if value not in TRUE | FALSE:
                     raise Usage(f"{name}: {value!r} is neither true nor false")
                 yield name if value in TRUE else flags[name].secondary_opts[0]
+            elif equals and name in valued and not name.startswith("--"):
+                # click takes `=ml` for the value.
+                yield from (name, value)
             else:
                 yield word
 
@@ -105,7 +113,7 @@ def names(*suffixes: str) -> list[str]:
 
 def request_timeout(text: str) -> float:
     """Seconds of kubectl's --request-timeout: a duration, or a plain number of seconds; 0 is none."""
-    return float(text) if text.isdecimal() else times.duration(text)
+    return times.duration(f"{text}s" if text.isdecimal() else text)
 
 
 UNFIT: Final = re.compile(r"[/%\s\x00-\x1f\x7f-\x9f]|^\.{1,2}$|^$")
@@ -167,18 +175,29 @@ CONNECTION: Final[tuple[click.Option, ...]] = (
     click.Option(["--as", "as_user"], help="User to impersonate."),
     click.Option(["--as-group", "as_groups"], multiple=True, help="Group to impersonate; repeatable."),
     click.Option(["--as-uid"], help="UID to impersonate."),
+    click.Option(["--as-user-extra"], multiple=True, metavar="KEY=VALUE", help="Extra to impersonate; repeatable."),
     click.Option(["--certificate-authority"], help="CA file of the API server."),
     click.Option(["--client-certificate"], help="Client certificate file for TLS."),
     click.Option(["--client-key"], help="Client key file for TLS."),
     click.Option(["--tls-server-name"], help="Name to check the server's certificate against."),
     Flag(["--insecure-skip-tls-verify"], default=None, help="Don't check the server's certificate: insecure."),
+    click.Option(["--proxy-url"], help="Proxy for requests to the API server."),
+    Flag(["--disable-compression"], default=None, help="Don't ask the API server for compressed answers."),
     click.Option(
         ["--request-timeout"],
         type=Parsed("DURATION", request_timeout),
         help="Longest time of one request to the API server, such as 5s; 0: none.",
     ),
     *(
-        click.Option([name, *(["-v"] if name == "--v" else [])], hidden=True, expose_value=False, callback=_refuse)
+        # A value is optional: some of these are boolean.
+        click.Option(
+            [name, *(["-v"] if name == "--v" else [])],
+            hidden=True,
+            expose_value=False,
+            is_flag=False,
+            flag_value="",
+            callback=_refuse,
+        )
         for name in REFUSED
     ),
 )

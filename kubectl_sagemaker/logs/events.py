@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Final, NotRequired, TypeAlias, TypedDict
 
 if TYPE_CHECKING:
     from kubectl_sagemaker.jobs import Job
@@ -20,7 +20,8 @@ class LogEvent(TypedDict):
     timestamp: int
     message: str
     ingestionTime: int
-    eventId: str
+    eventId: NotRequired[str]
+    """FilterLogEvents gives it, GetLogEvents does not."""
 
 
 Page: TypeAlias = list[LogEvent]

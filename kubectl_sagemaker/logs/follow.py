@@ -19,6 +19,7 @@ from typing import Final, TypeAlias
 from kubectl_sagemaker.errors import NotFound
 from kubectl_sagemaker.logs.events import Note, Page, Transition
 from kubectl_sagemaker.logs.memory import WINDOW, Memory
+from kubectl_sagemaker.logs.pace import Pace
 from kubectl_sagemaker.logs.read import last_lines
 from kubectl_sagemaker.logs.source import Source
 from kubectl_sagemaker.logs.watch import Watch
@@ -42,7 +43,10 @@ SPAN_EVENTS: Final = 5_000
 """A narrow poll looks SPAN seconds back, or as far as holds so many events: half a page."""
 MANY: Final = 500.0
 """Lines a second above which two requests a second are right (design §4.5)."""
-WIDE_EVERY: Final = 30.0
+REQUESTS: Final = 1.0
+REQUESTS_MANY: Final = 2.0
+"""Requests a second at most, up to MANY lines a second and above. Catching up and the last scan are faster."""
+WIDE_EVERY: Final = 20.0
 """Seconds from the end of one wide scan to the beginning of the next."""
 WIDE_PAGE_EVERY: Final = 6.0
 WIDE_PAGE_EVERY_MANY: Final = 1.5
@@ -68,6 +72,9 @@ class Follower:
     """Lines a second, smoothed."""
     _newest_sight: float = 0.0
     """When the last new line was seen, in seconds since the epoch."""
+    _pace: Pace = field(init=False)
+    _hurry: float = field(init=False)
+    """Requests a second while catching up."""
     _caught_up: float = 0.0
     _polled: float = 0.0
     """When the last narrow poll began."""
@@ -77,6 +84,8 @@ class Follower:
         """Begin with nothing seen."""
         start = self.source.query.start
         self.memory = Memory(start, newest=start, base=start)
+        self._pace = self.source.paces["FilterLogEvents"]
+        self._hurry = self._pace.fastest
 
     def items(self) -> Iterator[Item]:
         """Pages of new events, notes and transitions, as they come."""
@@ -154,6 +163,7 @@ class Follower:
                 lines += len(item)
             yield item
         self._polled = began
+        self._pace.limit(REQUESTS if self._rate <= MANY else REQUESTS_MANY)
         self._rate += 0.3 * (lines / elapsed - self._rate)
         if lines or self.watch.ended_at is not None:
             self._poll_every = BUSY
@@ -171,6 +181,7 @@ class Follower:
     def _scan(self) -> Generator[Item, None, int]:
         """A whole wide scan at once; returns how many new lines it found."""
         found = 0
+        self._pace.limit(self._hurry)
         for item in self._wide():
             if not isinstance(item, Note):
                 found += len(item)

@@ -43,6 +43,12 @@ class Pace:
         if owed > 0:
             self.sleep(owed)
 
+    def limit(self, fastest: float) -> None:
+        """From now on at most `fastest` requests a second."""
+        with self._lock:
+            self.rate = fastest if self.rate == self.fastest else min(self.rate, fastest)
+            self.fastest = fastest
+
     def throttled(self) -> None:
         """CloudWatch said "slower"."""
         with self._lock:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final, cast
 
-from kubectl_sagemaker.errors import NotFound
+from kubectl_sagemaker.errors import Forbidden, NotFound
 from kubectl_sagemaker.logs.events import Note, Page
-from kubectl_sagemaker.logs.source import Source
+from kubectl_sagemaker.logs.lanes import MOST_LANES, read_streams
+from kubectl_sagemaker.logs.source import MOST_EVENTS, Source
 
-MOST_EVENTS: Final = 10_000
-"""A page's greatest number of events."""
 NEWEST_FIRST_SINCE: Final = 1_704_067_200_000
 """2024-01-01 UTC in milliseconds: CloudWatch refuses `startFromHead=false` from an earlier start."""
 
@@ -20,7 +19,7 @@ def read(source: Source, *, tail: int | None = None) -> Iterator[Note | Page]:
     """Pages of events in time order, and notes; one note and no page where nothing was ever written."""
     lines = 0
     try:
-        pages = source.pages(source.query.parameters(source.query.start)) if tail is None else _tail(source, tail)
+        pages = _all(source) if tail is None else _tail(source, tail)
         for item in pages:
             if not isinstance(item, Note):
                 lines += len(item)
@@ -30,6 +29,37 @@ def read(source: Source, *, tail: int | None = None) -> Iterator[Note | Page]:
         return
     if not lines and tail != 0:
         yield Note("no log lines")
+
+
+def _all(source: Source) -> Iterator[Note | Page]:
+    """The whole log. One request is all that most logs need; what is longer goes on in lanes, or in the same chain."""
+    parameters = source.query.parameters(source.query.start)
+    events: Page = []
+    while not events:
+        answer = yield from source.ask("FilterLogEvents", parameters)
+        events = cast("Page", answer["events"])
+        if not answer.get("nextToken"):
+            yield source.wanted(events)
+            return
+        parameters["nextToken"] = answer["nextToken"]
+    reached, first = events[-1]["timestamp"], events[0]["timestamp"]
+    streams: list[dict[str, Any]] = []
+    if reached > first:
+        try:
+            streams = yield from _streams(source)
+        except Forbidden:
+            # DescribeLogStreams is a right of its own; the chain needs none but FilterLogEvents.
+            streams = []
+    if 0 < len(streams) <= MOST_LANES:
+        # The page can have been cut in the middle of a millisecond, which the lanes read again from its beginning.
+        yield source.wanted([event for event in events if event["timestamp"] < reached])
+        names = [stream["logStreamName"] for stream in streams]
+        # It can lag by an hour (facts §2): good enough to say how time is cut, not where the log ends.
+        newest = max(stream.get("lastIngestionTime", reached) for stream in streams)
+        yield from read_streams(source, names, reached, newest, len(events) / (reached - first))
+    else:
+        yield source.wanted(events)
+        yield from source.pages(parameters)
 
 
 def _tail(source: Source, count: int) -> Iterator[Note | Page]:
@@ -43,25 +73,25 @@ def last_lines(source: Source, count: int) -> Generator[Note, None, Page]:
     if count:
         streams = yield from _streams(source)
         for stream in streams:
-            events += yield from _last_of(source, stream, count)
+            events += yield from _last_of(source, stream["logStreamName"], count)
     events.sort(key=itemgetter("timestamp"))
     return events
 
 
-def _streams(source: Source) -> Generator[Note, None, list[str]]:
-    """Names of the wanted streams."""
+def _streams(source: Source) -> Generator[Note, None, list[dict[str, Any]]]:
+    """The wanted streams, as DescribeLogStreams has them."""
     query = source.query
     if query.stream is not None:
-        return [query.stream]
-    names: list[str] = []
+        return [{"logStreamName": query.stream}]
+    streams: list[dict[str, Any]] = []
     parameters = {"logGroupName": query.group, "logStreamNamePrefix": query.prefix + query.stream_prefix}
     if not parameters["logStreamNamePrefix"]:
         del parameters["logStreamNamePrefix"]
     while True:
         answer = yield from source.ask("DescribeLogStreams", parameters)
-        names += [stream["logStreamName"] for stream in answer["logStreams"]]
+        streams += answer["logStreams"]
         if not answer.get("nextToken"):
-            return [name for name in names if query.wants(name)]
+            return [stream for stream in streams if query.wants(stream["logStreamName"])]
         parameters["nextToken"] = answer["nextToken"]
 
 

@@ -53,6 +53,9 @@ class Fetch(Protocol):
     def __call__(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]: ...
 
 
+MOST_EVENTS: Final = 10_000
+"""Events of a page, at most."""
+PAGED: Final = frozenset({"FilterLogEvents", "GetLogEvents"})
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 10.0
 """Back-off, in seconds: doubled at each failure in a row, times a random half to one and a half."""
@@ -82,13 +85,14 @@ class Source:
     random: random.Random = field(default_factory=random.Random)
     answered: bool = False
     """Whether any request was answered: until then, refused credentials are an error and no expiry."""
-    _paces: dict[str, Pace] = field(default_factory=dict)
+    paces: dict[str, Pace] = field(default_factory=dict)
+    """A budget for each operation: CloudWatch counts them apart."""
     _said: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        """A budget for each operation: CloudWatch counts them apart."""
+        """Every operation begins at its fastest."""
         for operation, (fastest, burst) in FASTEST.items():
-            self._paces[operation] = Pace(fastest, burst, self.now, self.sleep)
+            self.paces[operation] = Pace(fastest, burst, self.now, self.sleep)
 
     def say(self, key: str, text: str) -> Iterator[Note]:
         """A Note, the first time that `key` comes up."""
@@ -126,12 +130,13 @@ class Source:
                     if event["timestamp"] < reached:
                         break
                     at_reached.add(event["eventId"])
-            yield self._wanted(events)
+            yield self.wanted(events)
             if not answer.get("nextToken"):
                 return
             query["nextToken"] = answer["nextToken"]
 
-    def _wanted(self, events: Page) -> Page:
+    def wanted(self, events: Page) -> Page:
+        """Those of the wanted instances."""
         if not self.query.instances:
             return events
         wanted = {stream: self.query.wants(stream) for stream in {event["logStreamName"] for event in events}}
@@ -143,14 +148,14 @@ class Source:
         Raises what no waiting mends (Forbidden, NotFound, Invalid, other Errors), credentials that never worked,
         and the last Unavailable once `patience` is over.
         """
-        pace = self._paces[operation]
+        pace = self.paces[operation]
         pause = FIRST_PAUSE
         began = self.now()
         while True:
             pace.wait()
             try:
                 answer = self.fetch(operation, parameters)
-                if operation == "FilterLogEvents" and not isinstance(answer.get("events"), list):
+                if operation in PAGED and not isinstance(answer.get("events"), list):
                     # A proxy's page with status 200 is parsed into an answer without events (facts §4).
                     raise Unavailable(f"logs:{operation}: a page without events")
             except Throttled as error:

@@ -5,22 +5,22 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from kubectl_sagemaker.text import json_visible, one_line
 from kubectl_sagemaker.times import age, rfc3339
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from kubectl_sagemaker.jobs import Job
 
 SCHEMA: Final = "kubectl-sagemaker/v1"
 """Version of what `-o json` and `-o yaml` print; docs/json.md describes it."""
-UNCUT: Final = 100_000
-"""A width, in columns, that no table reaches: piped, nothing is cut."""
 COLOURS: Final = {0: "green", 3: "red", 4: "yellow"}
 """Colours of end states, by the exit code that they give."""
+SEQUENCES: Final = {"green": "\x1b[32m", "red": "\x1b[31m", "yellow": "\x1b[33m", "cyan": "\x1b[36m"}
+RESET: Final = "\x1b[0m"
+GAP: Final = "   "
 
 
 def _status(job: Job) -> str:
@@ -30,50 +30,125 @@ def _status(job: Job) -> str:
     return job.status or ""
 
 
-Column = tuple[str, Callable[["Job", float], str]]
+def _colour(job: Job) -> str:
+    status = job.status or ""
+    code = job.kind.ends.get(status)
+    if code is None:
+        # Endpoints and what does not end have their bad states as well: UpdateRollbackFailed, DeleteFailed.
+        return "red" if "Failed" in status else "cyan"
+    return COLOURS[code]
 
-NAMESPACE: Final[Column] = ("NAMESPACE", lambda job, now: job.namespace)
-COLUMNS: Final[tuple[Column, ...]] = (
-    ("KIND", lambda job, now: job.api.kind),
-    ("NAME", lambda job, now: job.name),
-    ("STATUS", lambda job, now: _status(job)),
-    ("AGE", lambda job, now: "" if job.resource_creation_time is None else age(now - job.resource_creation_time)),
-    ("SAGEMAKER JOB", lambda job, now: job.job_name or ""),
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the table; `value` takes the job and the time, in seconds since the epoch."""
+
+    heading: str
+    value: Callable[[Job, float], str]
+    least: int | None = None
+    """Cells to which it may be cut before it is left out; None: it is whole or not there."""
+
+
+NAMESPACE: Final = Column("NAMESPACE", lambda job, now: job.namespace)
+KIND: Final = Column("KIND", lambda job, now: job.api.kind)
+NAME: Final = Column("NAME", lambda job, now: job.name)
+STATUS: Final = Column("STATUS", lambda job, now: _status(job))
+AGE: Final = Column(
+    "AGE", lambda job, now: "" if job.resource_creation_time is None else age(now - job.resource_creation_time)
 )
-REASON: Final[Column] = ("REASON", lambda job, now: job.problem or "")
-WIDE: Final[tuple[Column, ...]] = (
-    ("GROUP", lambda job, now: job.api.group.name),
-    ("REGION", lambda job, now: job.region or ""),
-    ("ACCOUNT", lambda job, now: job.account or ""),
-)
+JOB_NAME: Final = Column("SAGEMAKER JOB", lambda job, now: job.job_name or "", least=16)
+GROUP: Final = Column("GROUP", lambda job, now: job.api.group.name)
+REGION: Final = Column("REGION", lambda job, now: job.region or "")
+ACCOUNT: Final = Column("ACCOUNT", lambda job, now: job.account or "")
+REASON: Final = Column("REASON", lambda job, now: job.problem or "", least=16)
+DISPENSABLE: Final = (REASON, JOB_NAME, GROUP, ACCOUNT, REGION, AGE, NAMESPACE)
+"""What a narrow terminal does without, in this order; `status KIND NAME` shows it. The others are cut in the end."""
 
 
 def table(jobs: Sequence[Job], *, now: float, namespaces: bool, wide: bool, width: int | None, colour: bool) -> str:
-    """A line a job under a heading; `width` in columns (None: uncut)."""
-    from rich.table import Table
+    """A line a job under a heading; none is wider than `width`, in cells of a terminal (None: nothing is cut)."""
+    columns = (
+        *((NAMESPACE,) if namespaces else ()),
+        *(KIND, NAME, STATUS, AGE, JOB_NAME),
+        *((GROUP, REGION, ACCOUNT) if wide else ()),
+        REASON,
+    )
+    rows = [{column: one_line(column.value(job, now)) for column in columns} for job in jobs]
+    widths = _widths([{column: column.heading for column in columns}, *rows], width)
+    colours = [SEQUENCES[_colour(job)] if colour else "" for job in jobs]
+    lines = [
+        _line({column: column.heading for column in columns}, widths, ""),
+        *(_line(row, widths, sequence) for row, sequence in zip(rows, colours, strict=True)),
+    ]
+    return "".join(lines)
 
-    columns = (*((NAMESPACE,) if namespaces else ()), *COLUMNS, *(WIDE if wide else ()), REASON)
-    grid = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="")
-    for heading, _ in columns:
-        # What says where and why gives way first when the terminal is narrow; nothing wraps.
-        grid.add_column(heading, no_wrap=True, overflow="ellipsis", ratio=None)
-    for job in jobs:
-        grid.add_row(*(_cell(heading, value(job, now), job) for heading, value in columns))
-    return _rendered(grid, width=width, colour=colour)
+
+Row = dict[Column, str]
+Widths = dict[Column, int]
 
 
-def _cell(heading: str, value: str, job: Job) -> RenderableType:
-    from rich.text import Text
+def _widths(rows: Sequence[Row], width: int | None) -> Widths:
+    """How many cells each column gets; a column that is left out is not in it."""
+    from rich.cells import cell_len
 
-    style = ""
-    if heading == "STATUS":
-        style = COLOURS.get(job.kind.ends.get(job.status or "", -1), "cyan")
-    return Text(one_line(value), style=style)
+    widths = {column: max(cell_len(row[column]) for row in rows) for column in rows[0]}
+    if width is None:
+        return widths
+    for dispensable in (None, *DISPENSABLE):
+        if dispensable:
+            widths.pop(dispensable, None)
+        narrowed = _narrowed(widths, width)
+        if _total(narrowed) <= width:
+            return narrowed
+    # Only KIND, NAME and STATUS are left: the widest is cut until all fit.
+    while _total(widths) > width and max(widths.values()) > 1:
+        widest = max(widths, key=lambda column: widths[column])
+        widths[widest] -= 1
+    return widths
+
+
+def _narrowed(widths: Widths, width: int) -> Widths:
+    """The widths with those columns cut that may be, as far as needed and they may."""
+    narrowed = dict(widths)
+    for column in DISPENSABLE:
+        if column.least is not None and column in narrowed:
+            excess = max(0, _total(narrowed) - width)
+            narrowed[column] = max(min(column.least, narrowed[column]), narrowed[column] - excess)
+    return narrowed
+
+
+def _total(widths: Widths) -> int:
+    return sum(widths.values()) + len(GAP) * (len(widths) - 1)
+
+
+def _line(row: Row, widths: Widths, colour: str) -> str:
+    """One line of the table, with its newline; `colour` is a control sequence for the status, or empty."""
+    cells = []
+    for column, width in widths.items():
+        text, padding = _fitted(row[column], width)
+        cells.append(f"{colour}{text}{RESET}{padding}" if colour and column is STATUS and text else f"{text}{padding}")
+    return f"{GAP.join(cells).rstrip()}\n"
+
+
+def _fitted(text: str, width: int) -> tuple[str, str]:
+    """The text, cut to so many cells if need be, and the blanks that fill them; wide characters take two."""
+    from rich.cells import cell_len, set_cell_size
+
+    length = cell_len(text)
+    if length > width:
+        return f"{set_cell_size(text, width - 1)}…", ""
+    return text, " " * (width - length)
+
+
+UNCUT: Final = 10_000_000
+"""A width, in cells, that no text reaches: etcd takes objects up to 1.5 MB."""
 
 
 def full(job: Job, *, now: float, width: int | None, colour: bool) -> str:
-    """One job in full, as far as its resource tells."""
+    """One job in full, as far as its resource tells; long values wrap at `width` cells (None: they don't)."""
+    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     created = job.resource_creation_time
     rows = [
@@ -86,31 +161,29 @@ def full(job: Job, *, now: float, width: int | None, colour: bool) -> str:
         ("Region", job.region or ""),
         ("Account", job.account or ""),
         ("Created", "" if created is None else f"{rfc3339(created)} ({age(now - created)} ago)"),
-        ("Log", f"kubectl smlogs {job.api.singular} {job.name}" if job.kind.log else ""),
+        ("Log", f"kubectl smlogs {job.api.singular} {job.name} -n {job.namespace}" if job.kind.log else ""),
     ]
-    grid = Table.grid(padding=(0, 3, 0, 0))
+    grid = Table.grid(padding=(0, len(GAP), 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
     for heading, value in rows:
         if value:
-            grid.add_row(f"{heading}:", _cell(heading.upper(), value, job))
-    return _rendered(grid, width=width, colour=colour)
-
-
-def _rendered(what: RenderableType, *, width: int | None, colour: bool) -> str:
-    from rich.console import Console
-
+            grid.add_row(f"{heading}:", Text(one_line(value), style=_colour(job) if heading == "Status" else ""))
     out = io.StringIO()
     console = Console(
         file=out,
         width=width or UNCUT,
+        height=1,  # with a width alone, TERM=dumb means 80 columns to rich
         color_system="standard" if colour else None,
         force_terminal=colour,
+        no_color=not colour,
         legacy_windows=False,
         highlight=False,
         emoji=False,
         markup=False,
     )
-    console.print(what)
-    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+    console.print(grid)
+    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().split("\n")[:-1])
 
 
 def values(job: Job) -> dict[str, Any]:
@@ -141,11 +214,7 @@ def document(jobs: Iterable[Job]) -> dict[str, Any]:
 
 def single(job: Job) -> dict[str, Any]:
     """One job as a document."""
-    return {
-        "apiVersion": SCHEMA,
-        "kind": "Job",
-        **{f"{name}": value for name, value in values(job).items() if name != "kind"},
-    }
+    return {"apiVersion": SCHEMA, **values(job)}
 
 
 def as_json(value: dict[str, Any]) -> str:

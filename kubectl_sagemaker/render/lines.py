@@ -11,7 +11,7 @@ from datetime import tzinfo
 from typing import TYPE_CHECKING, Final
 
 from kubectl_sagemaker.logs.events import LogEvent, Page, Transition, instance
-from kubectl_sagemaker.text import COLOUR, json_visible, one_line, visible
+from kubectl_sagemaker.text import json_visible, one_line, visible
 from kubectl_sagemaker.times import clock, rfc3339
 
 if TYPE_CHECKING:
@@ -51,8 +51,6 @@ class Style:
             message = message[:-1]
         if self.terminal:
             message = visible("\n".join(map(last_state, message.split("\n"))), colour=self.colour)
-            if not self.colour:
-                message = COLOUR.sub("", message)
         if self.colour and "\x1b[" in message:
             # A colour that a message leaves on must not run into the next line.
             message += RESET
@@ -121,7 +119,7 @@ def json_line(style: Style, event: LogEvent) -> str:
             "stream": event["logStreamName"],
             "message": event["message"],
             "ingestionTime": rfc3339(event.get("ingestionTime", event["timestamp"]) / 1000),
-            "eventId": event["eventId"],
+            "eventId": event.get("eventId"),
         }
     )
     return json_visible(line) if style.terminal else line

@@ -89,6 +89,8 @@ class Call:
     namespace: str
     name: str
     subresource: str
+    as_table: bool
+    """Whether objects are answered as a Table."""
 
     @property
     def dry_run(self) -> bool:
@@ -116,7 +118,15 @@ def answer(cluster: Cluster, tokens: Mapping[str, access.User], request: Request
             question = _body(request)
             return _json({**question, "status": review(user, question)}, HTTPStatus.CREATED)
         namespace = attributes.namespace if resource.namespaced else ""
-        call = Call(cluster, request, resource, namespace, attributes.name, attributes.subresource)
+        call = Call(
+            cluster,
+            request,
+            resource,
+            namespace,
+            attributes.name,
+            attributes.subresource,
+            as_table=_wants_table(request.accept),
+        )
         return VERBS[attributes.verb](call)
     except refusals.Refused as refused:
         return _json(refused.status(), refused.code)
@@ -161,7 +171,7 @@ def _list(call: Call) -> Answer:
     metadata: dict[str, Any] = {"resourceVersion": str(page.version), "continue": page.continuation}
     if page.remaining:
         metadata["remainingItemCount"] = page.remaining
-    if _wants_table(call.request.accept):
+    if call.as_table:
         return _json(_table(call, page.items, metadata))
     return _json_list(call, page.items, metadata)
 
@@ -169,7 +179,6 @@ def _list(call: Call) -> Answer:
 def _watch(call: Call) -> Watch:
     query = call.request.query
     namespace, selects = call.namespace, _selects(call)
-    as_table = _wants_table(call.request.accept)
     headed = itertools.chain([True], itertools.repeat(False))
 
     def wanted(thing: Object) -> bool:
@@ -180,7 +189,7 @@ def _watch(call: Call) -> Watch:
         if sight is None:
             return None
         kind, thing = sight
-        if not as_table:
+        if not call.as_table:
             return event_line(kind, thing)
         metadata = {"resourceVersion": thing["metadata"]["resourceVersion"]}
         return event_line(kind, _table(call, [thing], metadata, headed=next(headed)))
@@ -323,9 +332,10 @@ def _wants_table(accept: str) -> bool:
 
 
 def _object(call: Call, thing: Object, status: int = HTTPStatus.OK) -> Answer:
-    if not _wants_table(call.request.accept):
+    if not call.as_table:
         return _json(thing, status)
-    return _json(_table(call, [thing], {"resourceVersion": thing["metadata"]["resourceVersion"]}), status)
+    metadata = {"resourceVersion": thing["metadata"].get("resourceVersion", "")}  # a dry creation has none
+    return _json(_table(call, [thing], metadata), status)
 
 
 def _table(

@@ -44,6 +44,16 @@ LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 """A namespace's name."""
 SUBDOMAIN: Final = rf"{LABEL}(\.{LABEL})*"
 """Every other name."""
+SET_BY_SERVER: Final = (
+    "namespace",
+    "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generation",
+    "resourceVersion",
+)
+"""Metadata that no caller can change."""
 GENERATED: Final = "bcdfghjklmnpqrstvwxz2456789"
 """Letters of a generated name's end: no vowels, hence no words."""
 
@@ -160,7 +170,7 @@ class Cluster:
             if f"{namespace}/{name}" in self._objects[resource.name]:
                 raise already_exists(resource, name)
             new["metadata"] = {
-                **_without(given, "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields", "selfLink"),
+                **_without(given, "managedFields", *SET_BY_SERVER),
                 **({"namespace": namespace} if resource.namespaced else {}),
                 **({"generation": 1} if resource.custom else {}),
                 "uid": str(uuid.uuid4()),
@@ -309,17 +319,9 @@ class Cluster:
         if subresource == "status":
             new = {**_without(old, "status"), **({"status": new["status"]} if "status" in new else {})}
         else:
-            kept = (
-                "namespace",
-                "uid",
-                "creationTimestamp",
-                "deletionTimestamp",
-                "deletionGracePeriodSeconds",
-                "generation",
-            )
             new["metadata"] = {
-                **_without(given, "managedFields", *kept),
-                **{field: before[field] for field in (*kept, "resourceVersion") if field in before},
+                **_without(given, "managedFields", *SET_BY_SERVER),
+                **{field: before[field] for field in SET_BY_SERVER if field in before},
             }
             if resource.custom:
                 new = {**_without(new, "status"), **({"status": old["status"]} if "status" in old else {})}
@@ -334,10 +336,10 @@ class Cluster:
     def _store(
         self, resource: Resource, kind: str, thing: Object, *, previous: Object | None = None, dry_run: bool = False
     ) -> Object:
+        if dry_run:
+            return thing
         version = self._version + 1
         stored = {**thing, "metadata": {**thing["metadata"], "resourceVersion": str(version)}}
-        if dry_run:
-            return stored
         if kind == "DELETED":
             del self._objects[resource.name][key_of(stored)]
         else:

@@ -38,6 +38,7 @@ def _documents() -> Iterator[tuple[str, Mapping[str, Any]]]:
     yield "/api", {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
     groups = []
     open_api = {}
+    # By group: of two that have a `trainingjob`, kubectl takes the first.
     rows = sorted(RESOURCES.values(), key=lambda row: row.path)
     for path, served in itertools.groupby(rows, key=lambda row: row.path):
         resources = tuple(served)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 HOST: Final = "127.0.0.1"
 BODY_BYTES: Final = 3 * 1024**2
 """The largest body that is read, as in the real server."""
+SHUTDOWN_SECONDS: Final = 2.0
+"""How long the end waits for a caller who reads no further; aiohttp's own default is a minute."""
 
 ADMIN: Final = User("admin", (MASTERS,), "1")
 VIEWER: Final = User("viewer", ("viewers",), "2")
@@ -37,15 +39,15 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def serve(cluster: Cluster, tokens: Mapping[str, User], *, port: int = 0) -> AsyncIterator[Server]:
-    """Serve a cluster on a loopback port, a free one if it is 0, until the block ends."""
+async def serve(cluster: Cluster, tokens: Mapping[str, User]) -> AsyncIterator[Server]:
+    """Serve a cluster on a free loopback port until the block ends."""
     from aiohttp import web
 
     made = certificate.make(datetime.now(UTC))
-    runner = web.AppRunner(application(cluster, tokens), access_log=None)
+    runner = web.AppRunner(application(cluster, tokens), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, HOST, port, ssl_context=made.context())
+        site = web.TCPSite(runner, HOST, 0, ssl_context=made.context())
         await site.start()
         bound = runner.addresses[0][1]
         yield Server(f"https://{HOST}:{bound}", made.certificate)

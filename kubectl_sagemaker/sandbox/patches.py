@@ -66,7 +66,11 @@ def _split(document: Any, pointer: str) -> tuple[Any, str]:
 
 
 def _key(container: Any, word: str) -> Any:
-    return int(word) if isinstance(container, list) else word
+    if not isinstance(container, list):
+        return word
+    if not word.isdecimal():
+        raise IndexError(f"no such place: {word}")
+    return int(word)
 
 
 def _get(document: Any, pointer: str) -> Any:
@@ -84,7 +88,7 @@ def _add(document: Any, pointer: str, value: Any) -> None:
     if not isinstance(container, list):
         container[last] = value
         return
-    place = len(container) if last == "-" else int(last)
-    if not 0 <= place <= len(container):
+    place = len(container) if last == "-" else _key(container, last)
+    if place > len(container):
         raise IndexError(f"no such place: {pointer}")
     container.insert(place, value)

@@ -239,8 +239,5 @@ def _rows() -> Iterator[Resource]:
         yield from map(_custom, kind.apis)
 
 
-RESOURCES: Final[Mapping[str, Resource]] = MappingProxyType(
-    # By group: which of two groups answers to `trainingjob` alone is decided by their order (kubectl takes the first).
-    {row.name: row for row in sorted(_rows(), key=lambda row: (row.group, row.plural))}
-)
+RESOURCES: Final[Mapping[str, Resource]] = MappingProxyType({row.name: row for row in _rows()})
 """Every resource by its `name`, which for a kinds.Api is `api.resource`."""

@@ -1,0 +1,154 @@
+"""The rest of a long log, read by several requests in flight: in time order, with a bounded buffer.
+
+GetLogEvents reads one stream, has the larger quota, and its chains run side by side: one lane a stream. Where there are
+too few streams to keep the quota busy, time is cut into windows with a lane each. docs/decisions.md has the figures.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from operator import itemgetter
+from typing import Final
+
+from kubectl_sagemaker.logs.events import Note, Page
+from kubectl_sagemaker.logs.source import MOST_EVENTS, Source
+
+IN_FLIGHT: Final = 4
+"""Lanes that are wanted at once: at 25 requests a second and 100 ms each, 2.5 requests are under way on average."""
+MOST_LANES: Final = 32
+"""Streams above which FilterLogEvents' own merging is the better way: memory grows with every lane."""
+BUFFERED: Final = 8
+"""Pages that may wait in memory, over all lanes; 4 MB each as Python's objects."""
+LANE_PAGES: Final = 6
+"""Pages that a lane should have where time is cut: each lane spends one request more to learn its end."""
+PAGE_EVENTS: Final = 8_000
+"""Events of a full page of 100-byte lines: the bound is 1 MB."""
+TIME: Final = itemgetter("timestamp")
+
+
+class Lane:
+    """One stream's events from `start` to before `end` (ms; None: all), fetched ahead of who reads them."""
+
+    def __init__(self, source: Source, stream: str, start: int, end: int | None, depth: int, limit: int) -> None:
+        self._source = source
+        self._stream = stream
+        self._parameters: dict[str, object] = {
+            "logGroupName": source.query.group,
+            "logStreamName": stream,
+            "startFromHead": True,
+            "startTime": start,
+            "limit": limit,
+            **({} if end is None else {"endTime": end}),
+        }
+        self._fetched: queue.Queue[Note | Page | BaseException | None] = queue.Queue(depth)
+        self._stopped = threading.Event()
+        # A daemon: Ctrl-C must not wait for an answer that nobody will read.
+        threading.Thread(target=self._run, name=f"lane {stream}", daemon=True).start()
+
+    def pages(self) -> Iterator[Note | Page]:
+        """Notes and pages, in order; raises what the fetching raised."""
+        while (item := self._fetched.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+
+    def stop(self) -> None:
+        """Fetch no more."""
+        self._stopped.set()
+
+    def _run(self) -> None:
+        try:
+            for item in self._chain():
+                self._put(item)
+            self._put(None)
+        except BaseException as error:  # noqa: BLE001  # it is raised again where the lane is read
+            self._put(error)
+
+    def _put(self, item: Note | Page | BaseException | None) -> None:
+        while not self._stopped.is_set():
+            with suppress(queue.Full):
+                self._fetched.put(item, timeout=0.2)
+                return
+
+    def _chain(self) -> Iterator[Note | Page]:
+        """The stream's pages. The end is the token that was sent coming back; pages can be empty before it."""
+        token = None
+        while not self._stopped.is_set():
+            answer = yield from self._source.ask("GetLogEvents", self._parameters)
+            events = answer["events"]
+            for event in events:
+                event["logStreamName"] = self._stream
+            if events:
+                yield events
+            if answer["nextForwardToken"] == token:
+                return
+            token = self._parameters["nextToken"] = answer["nextForwardToken"]
+
+
+def read_streams(
+    source: Source, streams: Sequence[str], start: int, newest: int, density: float
+) -> Iterator[Note | Page]:
+    """The streams' events from `start` (ms) on, in time order.
+
+    `newest` (ms) and `density` (events a millisecond, over all streams) say how time is best cut; whatever they are,
+    every event comes, once. Each page that comes out holds events of all streams up to one moment.
+    """
+    ahead = max(1, IN_FLIGHT // len(streams))
+    depth = max(1, BUFFERED // (ahead * len(streams)))
+    limit = min(MOST_EVENTS, MOST_EVENTS * BUFFERED // (ahead * len(streams)))
+    wanted = LANE_PAGES * PAGE_EVENTS * len(streams)
+    length = wanted / max(density, 1e-9)
+    end = None if source.query.end is None else source.query.end + 1  # exclusive here, inclusive in FilterLogEvents
+    windows: deque[list[Lane]] = deque()
+    begin: int | None = start
+    try:
+        while windows or begin is not None:
+            while begin is not None and len(windows) < ahead:
+                cut = begin + max(1, round(length))
+                last = ahead == 1 or cut >= newest or (end is not None and cut >= end)
+                until = end if last else cut
+                windows.append([Lane(source, stream, begin, until, depth, limit) for stream in streams])
+                begin = None if last else cut
+            lines = 0
+            for item in _merged(windows[0]):
+                lines += 0 if isinstance(item, Note) else len(item)
+                yield item
+            windows.popleft()
+            # A burst is followed by quiet and quiet by a burst: the next window is as long as this one's lines say.
+            length = min(length * 8, max(length / 8, length * wanted / max(lines, 1)))
+    finally:
+        for lanes in windows:
+            for lane in lanes:
+                lane.stop()
+
+
+def _merged(lanes: Sequence[Lane]) -> Iterator[Note | Page]:
+    """The lanes' events in time order: each time as far as every lane has been read."""
+    open_lanes = {lane.pages(): Page() for lane in lanes}
+    while open_lanes:
+        for pages, buffer in list(open_lanes.items()):
+            if buffer:
+                continue
+            for item in pages:
+                if isinstance(item, Note):
+                    yield item
+                    continue
+                open_lanes[pages] = item
+                break
+            else:
+                del open_lanes[pages]
+        if not open_lanes:
+            return
+        moment = min(buffer[-1]["timestamp"] for buffer in open_lanes.values())
+        ready = Page()
+        for pages, buffer in open_lanes.items():
+            count = bisect_right(buffer, moment, key=TIME)
+            ready += buffer[:count]
+            open_lanes[pages] = buffer[count:]
+        ready.sort(key=TIME)
+        yield ready
