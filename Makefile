@@ -12,7 +12,7 @@ demo: $(VENV)/ready ## the main job, on the embedded sandbox
 	@$(RUN) sh examples/demo.sh
 
 test: $(VENV)/ready ## all tests
-	@$(RUN) pytest -n 4 $(TESTS)
+	@$(RUN) pytest -n 4 --dist loadgroup $(TESTS)
 
 check: lint types test ## lint, types, tests
 

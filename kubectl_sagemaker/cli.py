@@ -20,7 +20,6 @@ from types import FrameType
 from typing import Any, Final, NoReturn
 
 import click
-from click.exceptions import NoArgsIsHelpError
 
 from kubectl_sagemaker.errors import Error, TimedOut
 from kubectl_sagemaker.text import one_line
@@ -89,12 +88,13 @@ def run(command: click.Command, program: str) -> NoReturn:
     code = _code(command, program)
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        code = 141
     except OSError as error:
-        code = _fail(f"can't write to stdout: {error.strerror}", None, 1)
-    if code in (130, 141, 143):
-        # The interpreter would flush again at exit, and complain of the same pipe.
+        if isinstance(error, BrokenPipeError):
+            code = 141
+        elif code == 0:
+            # What failed before has been said already.
+            code = _fail(f"can't write to stdout: {_said(error)}", None, 1)
+        # The interpreter would flush again at exit, and complain of the same.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
 
@@ -102,8 +102,12 @@ def run(command: click.Command, program: str) -> NoReturn:
 def _code(command: click.Command, program: str) -> int:
     """Run the command; what it raises becomes a line on stderr and an exit code."""
     try:
-        result: Any = command.main(prog_name=program, standalone_mode=False)
-    except NoArgsIsHelpError as error:
+        # Not command.main(): on Ctrl-C it writes an empty line, on Windows it expands `--instance "algo-*"`.
+        with command.make_context(program, sys.argv[1:]) as context:
+            result: Any = command.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
         # No error, to kubectl, but what it says when it is called by its bare name.
         click.echo(error.format_message())
         return 0
@@ -120,8 +124,13 @@ def _code(command: click.Command, program: str) -> int:
     except BrokenPipeError:
         return 141
     except OSError as error:
-        return _fail(one_line(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"), None, 1)
+        return _fail(f"{_said(error)}{f': {error.filename}' if error.filename else ''}", None, 1)
     return result if isinstance(result, int) else 0
+
+
+def _said(error: OSError) -> str:
+    """What the system says, in lower case."""
+    return error.strerror.lower() if error.strerror else str(error)
 
 
 def _fail(message: str, hint: str | None, code: int) -> int:

@@ -33,17 +33,13 @@ class Connected(aws.Aws):
     @property
     def session(self) -> Any:
         """A session of its own with the sandbox's key, hooked up."""
-        if self._session is None:
-            import boto3.session
-
-            self._session = boto3.session.Session(
-                aws_access_key_id=SANDBOX.access_key,
-                aws_secret_access_key=SANDBOX.secret_key,
-                region_name=self.served.region,
-            )
+        new = self._session is None
+        session = super().session
+        if new:
+            session._session.set_credentials(SANDBOX.access_key, SANDBOX.secret_key)
             handler = answering(self.served, elapse=self.clock.advance, latency=self.latency, read_timeout=20)
-            self._session.events.register("before-send", handler)
-        return self._session
+            session.events.register("before-send", handler)
+        return session
 
 
 @dataclass

@@ -152,6 +152,20 @@ class ApiServer:
                 raise AssertionError(f"not established: {sorted(waiting)}")
             time.sleep(POLL_SECONDS)
 
+    def compact(self) -> None:
+        """Make etcd forget all old revisions, so that a list that is read in pages expires."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._etcd, timeout=30)
+        try:
+            # Every answer of etcd's JSON gateway has the newest revision in its header; the key `a` need not exist.
+            connection.request("POST", "/v3/kv/range", body=json.dumps({"key": "YQ=="}))
+            revision = json.loads(connection.getresponse().read())["header"]["revision"]
+            connection.request("POST", "/v3/kv/compaction", body=json.dumps({"revision": revision, "physical": True}))
+            answer = json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+        if "header" not in answer:
+            raise AssertionError(f"etcd did not compact: {answer}")
+
     def client_certificate(self, user: str, group: str) -> tuple[Path, Path]:
         """Make a client certificate that the server accepts; return the files of it and of its key."""
         key, request, certificate = (self.directory / f"{user}.{suffix}" for suffix in ("key", "csr", "crt"))
@@ -189,7 +203,8 @@ class ApiServer:
         (self.directory / "tokens.csv").write_text("".join(rows))
 
     def _start(self) -> None:
-        etcd, peer, self.port = free_port(), free_port(), free_port()
+        self._etcd = etcd = free_port()
+        peer, self.port = free_port(), free_port()
         self.url = f"https://127.0.0.1:{self.port}"
         self._run(
             "etcd",

@@ -22,7 +22,7 @@ IN_FLIGHT: Final = 4
 """Lanes that are wanted at once: at 25 requests a second and 100 ms each, 2.5 requests are under way on average."""
 MOST_LANES: Final = 32
 """Streams above which FilterLogEvents' own merging is the better way: memory grows with every lane."""
-BUFFERED: Final = 8
+BUFFERED: Final = 6
 """Pages that may wait in memory, over all lanes; 4 MB each as Python's objects."""
 LANE_PAGES: Final = 6
 """Pages that a lane should have where time is cut: each lane spends one request more to learn its end."""

@@ -1,7 +1,7 @@
 """Bodies that kubectl sends as protobuf for built-in kinds, read into JSON values.
 
-kubectl 1.37 sends SelfSubjectAccessReview, SelfSubjectReview and `create namespace` in this form alone, and does not
-fall back on 415 (measured). It reads JSON answers. The field numbers are those of k8s.io/api's generated.proto.
+kubectl 1.33 and 1.37 send SelfSubjectAccessReview, SelfSubjectReview and `create namespace` in this form alone, and
+do not fall back on 415 (measured). They read JSON answers. Field numbers are those of k8s.io/api's generated.proto.
 """
 
 from __future__ import annotations

@@ -1,0 +1,218 @@
+"""`kubectl sagemaker status` lists what runs, in both groups, or shows one job in full."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+import yaml  # noqa: TID253  # nothing starts here
+
+from kubectl_sagemaker.sandbox.server import Sandbox
+from tests.e2e.shell import Ran, Shell
+from tests.e2e.world import ACK, FAILURE, LEGACY
+
+COLUMNS = ["KIND", "NAME", "STATUS", "AGE", "SAGEMAKER JOB", "REASON"]
+
+
+def table(text: str) -> list[dict[str, str]]:
+    """A table's rows by heading; columns begin where their heading does."""
+    heading, *lines = text.splitlines()
+    starts = [match.start() for match in re.finditer(r"(?:(?<=   )|^)\S", heading)]
+    ends = [*starts[1:], None]
+    headings = [heading[start:end].strip() for start, end in zip(starts, ends, strict=True)]
+    return [
+        dict(zip(headings, (line[start:end].strip() for start, end in zip(starts, ends, strict=True)), strict=True))
+        for line in lines
+    ]
+
+
+def test_lists_what_runs_in_both_groups(each_kubectl: Shell) -> None:
+    ran = each_kubectl.sagemaker("status")
+    rows = table(ran.stdout)
+    assert list(rows[0]) == COLUMNS
+    assert {(row["KIND"], row["NAME"], row["STATUS"], row["SAGEMAKER JOB"], row["REASON"]) for row in rows} == {
+        ("TrainingJob", "xgb", "Completed", "xgb", ""),
+        ("TrainingJob", "xgb-2", "Failed", "xgb-2", FAILURE),
+        ("TrainingJob", "mnist", "Completed", "mnist-0123456789abcdef0123456789abcdef", ""),
+        ("TrainingJob", "halted", "Stopped", "halted", ""),
+        ("TrainingJob", "hostile", "Completed", "hostile", ""),
+        ("TrainingJob", "long", "Completed", "long", ""),
+        ("TrainingJob", "churn", "Completed", "churn-2026", ""),
+        ("TrainingJob", "churn", "Completed", "churn-fedcba9876543210fedcba9876543210", ""),
+        ("TrainingJob", "shared", "Completed", "shared", ""),
+        ("TrainingJob", "running", "InProgress (Training)", "running", ""),
+        ("TrainingJob", "starting", "InProgress (Starting)", "starting", ""),
+        ("TrainingJob", "no-region", "", "no-region", "no controller has reconciled this"),
+        ("TrainingJob", "not-reconciled", "", "", "no controller has reconciled this"),
+        ("BatchTransformJob", "batch", "Completed", "batch-0123456789abcdef0123456789abcdef", ""),
+        ("ProcessingJob", "kmeans", "Completed", "kmeans-0123456789abcdef0123456789abcdef", ""),
+        ("Endpoint", "ranking", "InService", "ranking", ""),
+    }
+    ages = {row["NAME"]: row["AGE"] for row in rows}
+    assert re.fullmatch(r"9\dm", ages["xgb"]), "an hour and a half, as kubectl writes ages"
+    assert (ran.stderr, ran.code) == ("", 0)
+
+
+def test_all_namespaces_have_a_column_of_their_own(shell: Shell) -> None:
+    ran = shell.sagemaker("status", "-A")
+    rows = table(ran.stdout)
+    assert list(rows[0]) == ["NAMESPACE", *COLUMNS]
+    assert {(row["NAMESPACE"], row["NAME"]) for row in rows} >= {("default", "xgb"), ("ml", "scores")}
+    assert (ran.stderr, ran.code) == ("", 0)
+
+
+def test_another_namespace(shell: Shell) -> None:
+    ran = shell.sagemaker("status", "-n", "ml", "-o", "name")
+    assert ran == Ran(f"transformjob.{ACK}/scores\nprocessingjob.{ACK}/features\n", "", 0)
+
+
+def test_one_kind_of_both_groups(shell: Shell) -> None:
+    ran = shell.sagemaker("status", "ProcessingJobs", "-A", "-o", "name")
+    assert ran == Ran(f"processingjob.{ACK}/features\nprocessingjob.{LEGACY}/kmeans\n", "", 0)
+
+
+def test_one_kind_of_one_group(shell: Shell) -> None:
+    ran = shell.sagemaker("status", f"processingjobs.{LEGACY}", "-A", "-o", "name")
+    assert ran == Ran(f"processingjob.{LEGACY}/kmeans\n", "", 0)
+
+
+def test_wide_adds_group_region_and_account(shell: Shell) -> None:
+    ran = shell.sagemaker("status", "processingjob", "-A", "-o", "wide")
+    rows = table(ran.stdout)
+    assert [(row["NAME"], row["GROUP"], row["REGION"], row["ACCOUNT"]) for row in rows] == [
+        ("features", ACK, "us-west-2", "123456789012"),
+        ("kmeans", LEGACY, "us-west-2", ""),
+    ]
+    assert (ran.stderr, ran.code) == ("", 0)
+
+
+def test_json_and_yaml_are_the_same_document(shell: Shell) -> None:
+    json_ran, yaml_ran = (shell.sagemaker("status", "trainingjob", "-o", form) for form in ("json", "yaml"))
+    document = json.loads(json_ran.stdout)
+    assert yaml.safe_load(yaml_ran.stdout) == document
+    assert (document["apiVersion"], document["kind"]) == ("kubectl-sagemaker/v1", "JobList")
+    (failed,) = [item for item in document["items"] if item["name"] == "xgb-2"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.000Z", failed.pop("created"))
+    assert failed == {
+        "group": ACK,
+        "version": "v1alpha1",
+        "resource": "trainingjobs",
+        "kind": "TrainingJob",
+        "namespace": "default",
+        "name": "xgb-2",
+        "jobName": "xgb-2",
+        "status": "Failed",
+        "secondaryStatus": "Failed",
+        "ended": True,
+        "reason": FAILURE,
+        "region": "us-west-2",
+        "account": "123456789012",
+    }
+    for ran in (json_ran, yaml_ran):
+        assert (ran.stderr, ran.code) == ("", 0)
+
+
+def test_kubectl_get_takes_the_names_that_status_prints(each_kubectl: Shell) -> None:
+    names = each_kubectl.sagemaker("status", "-o", "name")
+    assert (names.stderr, names.code) == ("", 0)
+    got = each_kubectl.run("kubectl", "get", *names.stdout.split(), "-o", "name")
+    assert got == Ran(names.stdout, "", 0)
+
+
+def test_all_kinds_adds_what_does_not_run(sandbox: Sandbox, shell: Shell) -> None:
+    usual, all_kinds = (shell.sagemaker("status", *flags, "--debug", "-o", "name") for flags in ((), ("--all-kinds",)))
+    assert f"/{LEGACY}/v1/namespaces/default/models " not in usual.stderr
+    for plural, group in (("models", f"{LEGACY}/v1"), ("models", f"{ACK}/v1alpha1"), ("domains", f"{ACK}/v1alpha1")):
+        assert f"/apis/{group}/namespaces/default/{plural} 200 " in all_kinds.stderr
+    assert usual.stdout == all_kinds.stdout, "this world has only what runs"
+    assert (usual.code, all_kinds.code) == (0, 0)
+
+
+def test_a_selector_that_selects_nothing_is_no_error(shell: Shell) -> None:
+    assert shell.sagemaker("status", "-l", "team=vision") == Ran("", "no resources found in namespace default\n", 0)
+    empty = shell.sagemaker("status", "-l", "team=vision", "-o", "json")
+    assert json.loads(empty.stdout)["items"] == []
+    assert (empty.stderr, empty.code) == ("", 0)
+
+
+def test_a_selector_chooses_by_label(shell: Shell) -> None:
+    # No controller writes labels, and no test does; the negation of one that nothing has selects everything.
+    ran = shell.sagemaker("status", "trainingjob", "-l", "!team", "-n", "default", "-o", "name")
+    assert f"trainingjob.{ACK}/xgb\n" in ran.stdout
+    assert (ran.stderr, ran.code) == ("", 0)
+
+
+def test_a_selector_that_is_none(shell: Shell) -> None:
+    ran = shell.sagemaker("status", "-l", "a b c")
+    assert re.fullmatch(r"error: .*'?a b c'?.*\n(hint: .*\n)?", ran.stderr)
+    assert (ran.stdout, ran.code) == ("", 1)
+
+
+@pytest.mark.parametrize("words", [("trainingjob", "xgb-2"), ("TrainingJobs/xgb-2",)], ids=" ".join)
+def test_one_job_in_full(shell: Shell, words: tuple[str, ...]) -> None:
+    ran = shell.sagemaker("status", *words)
+    values = dict(re.split(r":\s+", line, maxsplit=1) for line in ran.stdout.splitlines())
+    created = values.pop("Created")
+    assert re.fullmatch(r"\d{4}-\S+Z \(9\dm ago\)", created)
+    assert values.pop("Log").startswith("kubectl smlogs trainingjob xgb-2")
+    assert values == {
+        "Name": "xgb-2",
+        "Namespace": "default",
+        "Kind": f"TrainingJob (trainingjobs.{ACK})",
+        "Status": "Failed",
+        "Reason": FAILURE,
+        "SageMaker job": "xgb-2",
+        "Region": "us-west-2",
+        "Account": "123456789012",
+    }
+    assert (ran.stderr, ran.code) == ("", 0)
+
+
+def test_one_job_for_programs(shell: Shell) -> None:
+    answers: dict[str, Ran] = {form: shell.sagemaker("status", "trainingjob", "xgb-2", "-o", form) for form in FORMS}
+    documents: list[Any] = [json.loads(answers["json"].stdout), yaml.safe_load(answers["yaml"].stdout)]
+    assert documents[0] == documents[1]
+    assert documents[0]["reason"] == FAILURE
+    assert answers["name"] == Ran(f"trainingjob.{ACK}/xgb-2\n", "", 0)
+
+
+FORMS = ("json", "yaml", "name")
+
+
+def test_one_name_for_one_job_in_two_groups_is_shown_with_a_note(shell: Shell) -> None:
+    ran = shell.sagemaker("status", "trainingjob", "shared", "-o", "name")
+    note = f"trainingjobs.{ACK} and trainingjobs.{LEGACY} both mean this job; reading the first\n"
+    assert ran == Ran(f"trainingjob.{ACK}/shared\n", note, 0)
+
+
+def test_a_user_without_rights_is_told_once(shell: Shell) -> None:
+    ran = shell.sagemaker("status", "--context", "viewer")
+    assert re.fullmatch(r'error: .*forbidden.*"viewer".*\n(hint: .*\n)?', ran.stderr)
+    assert (ran.stdout, ran.code) == ("", 1)
+
+
+def test_what_chooses_among_many_does_not_fit_one(shell: Shell) -> None:
+    for flags in (("-A",), ("-l", "a=b"), ("--all-kinds",)):
+        assert shell.sagemaker("status", "trainingjob", "xgb", *flags) == Ran(
+            "", "error: one resource was named: -A, -l and --all-kinds choose among many\n", 2
+        )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "code"),
+    [
+        (("trainngjob",), "error: unknown kind 'trainngjob'\nhint: did you mean 'trainingjob'?\n", 2),
+        (("trainingjob", "nope"), "'nope' not found in namespace 'default'\n", 1),
+        (("trainingjob", "churn"), "'churn' stands in two API groups", 1),
+        (("-o", "xml"), "'xml'", 2),
+        (("-n", "a/b"), "invalid namespace 'a/b'", 2),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_bad_input_is_one_error(shell: Shell, arguments: tuple[str, ...], error: str, code: int) -> None:
+    ran = shell.sagemaker("status", *arguments)
+    assert re.fullmatch(r"error: .*\n(hint: .*\n)?", ran.stderr)
+    assert error in ran.stderr
+    assert (ran.stdout, ran.code) == ("", code)

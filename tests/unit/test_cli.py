@@ -1,0 +1,195 @@
+"""The two programs as processes: what an exception becomes, and that wrong usage is one line."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from kubectl_sagemaker.cli import VERBS
+from tests.environment import PROGRAMS
+
+SMLOGS = (str(PROGRAMS / "kubectl-smlogs"),)
+SAGEMAKER = (str(PROGRAMS / "kubectl-sagemaker"),)
+SCRIPT = """
+import sys, time
+import click
+from kubectl_sagemaker import cli
+from kubectl_sagemaker.errors import *
+@click.command()
+def command():
+    {body}
+cli.run(command, "kubectl probe")
+"""
+
+
+def run(*args: str, **environment: str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr."""
+    done = subprocess.run(
+        args, capture_output=True, timeout=60, stdin=subprocess.DEVNULL, check=False, env={**os.environ, **environment}
+    )
+    return done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8")
+
+
+def script(body: str) -> tuple[str, ...]:
+    """A command line that runs `body` as a command of ours."""
+    return (sys.executable, "-c", SCRIPT.format(body=body))
+
+
+# Exceptions
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "stderr"),
+    [
+        ("return None", 0, ""),
+        ("return 4", 4, ""),
+        ('raise Error("it is gone")', 1, "error: it is gone\n"),
+        ('raise NotFound("no xgb", hint="look elsewhere")', 1, "error: no xgb\nhint: look elsewhere\n"),
+        ('raise Throttled("too fast")', 1, "error: too fast\n"),
+        ('raise Usage("never", hint="so")', 2, "error: never\nhint: so\n"),
+        ('raise Ended("it Failed", exit_code=3)', 3, "error: it Failed\n"),
+        ('raise Ended("it Stopped", exit_code=4)', 4, "error: it Stopped\n"),
+        ('raise TimedOut("timed out after 5 s")', 5, "error: timed out after 5 s\n"),
+        ("raise KeyboardInterrupt", 130, ""),
+        ("raise click.Abort", 130, ""),
+        ("raise BrokenPipeError", 141, ""),
+        ('open("/nowhere/at/all")', 1, "error: no such file or directory: /nowhere/at/all\n"),
+        ('raise Error("a\\nb\\x1b[2J\\u202ec", hint="d\\re")', 1, "error: a b\\x1b[2J\\u202ec\nhint: d e\n"),
+        ('raise Error("lone \\udc80")', 1, "error: lone \\udc80\n"),
+    ],
+)
+def test_an_exception_is_an_exit_code_and_a_line(body: str, code: int, stderr: str) -> None:
+    assert run(*script(body)) == (code, "", stderr)
+
+
+def test_what_was_written_before_an_error_comes_out() -> None:
+    assert run(*script('sys.stdout.write("data\\n"); raise Error("late")')) == (1, "data\n", "error: late\n")
+
+
+def test_no_locale_stops_a_log_line_and_what_utf_8_has_not_is_escaped() -> None:
+    body = 'print("\\u65e5\\u672c \\udc80 \\U0001f680")'
+    assert run(*script(body), LC_ALL="C", PYTHONIOENCODING="ascii", PYTHONUTF8="0") == (0, "日本 \\udc80 🚀\n", "")
+
+
+def test_an_error_with_nobody_to_read_it_still_has_its_exit_code() -> None:
+    argv = script('raise Error("it is gone")')
+    done = subprocess.run(["sh", "-c", 'exec "$@" 2>/dev/full', "sh", *argv], capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (1, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ('print("data")', "can't write to stdout: no space left on device"),
+        ('print("data", flush=True)', "no space left on device"),
+    ],
+)
+def test_a_full_disk_is_an_error_that_is_said_once(body: str, error: str) -> None:
+    code, _, stderr = run("sh", "-c", 'exec "$@" >/dev/full', "sh", *script(body), PYTHONUNBUFFERED="")
+    assert (code, stderr) == (1, f"error: {error}\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither signal")
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_a_command_quietly(signum: signal.Signals, code: int) -> None:
+    argv = script('print("ready", flush=True); time.sleep(60)')
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signum)
+        assert (process.wait(60), process.stdout.read(), process.stderr.read()) == (code, b"", b"")
+
+
+# Wrong usage
+
+
+@pytest.mark.parametrize(
+    ("argv", "error"),
+    [
+        (SMLOGS, "name a resource: KIND NAME or KIND/NAME"),
+        ((*SMLOGS, "xgb"), "name the kind too: KIND xgb, or KIND/xgb"),
+        ((*SMLOGS, "trainigjob", "xgb"), "unknown kind 'trainigjob'"),
+        ((*SMLOGS, "trainingjob", "a/b"), "invalid resource name 'a/b'"),
+        ((*SMLOGS, "trainingjob", "a\x1b[2J"), "invalid resource name 'a\\x1b[2J'"),
+        ((*SMLOGS, "model", "xgb"), None),
+        ((*SMLOGS, "trainingjob", "xgb", "--since", "yesterdayish"), "--since: 'yesterdayish' is no duration"),
+        (
+            (*SMLOGS, "trainingjob", "xgb", "--since", "9" * 30 + "d"),
+            f"--since: '{'9' * 30}d' is longer than 292 years",
+        ),
+        ((*SMLOGS, "trainingjob", "xgb", "--tail", "-5"), "invalid value for '--tail': -5 is not in the range x>=-1"),
+        ((*SMLOGS, "trainingjob", "xgb", "--timezone", "Mars"), "--timezone: unknown time zone 'Mars'"),
+        ((*SMLOGS, "trainingjob", "xgb", "-f=maybe"), "-f: 'maybe' is neither true nor false"),
+        ((*SMLOGS, "trainingjob", "xgb", "-v", "6"), "--v can't be honoured: --debug says what is asked"),
+        ((*SMLOGS, "trainingjob", "xgb", "-x"), "no such option '-x'"),
+        ((*SMLOGS, "trainingjob", "xgb", "--timeout"), "option '--timeout' requires an argument"),
+        ((*SMLOGS, "trainingjob", "xgb", "--request-timeout", "x"), "--request-timeout: 'x' is no duration"),
+        ((*SAGEMAKER, "stats"), "no such command 'stats'"),
+        ((*SAGEMAKER, "--x"), "no such option '--x'"),
+        ((*SAGEMAKER, "logs"), "name a resource: KIND NAME or KIND/NAME"),
+        ((*SAGEMAKER, "status", "pods"), "unknown kind 'pods'"),
+        ((*SAGEMAKER, "status", "-A", "trainingjob", "xgb"), None),
+        ((*SAGEMAKER, "sandbox", "--speed", "0"), None),
+    ],
+)
+def test_wrong_usage_is_one_line_and_perhaps_a_hint(argv: tuple[str, ...], error: str | None) -> None:
+    code, stdout, stderr = run(*argv)
+    first, *hint = stderr.splitlines()
+    assert (stdout, len(hint) <= 1) == ("", True)
+    assert all(line.startswith("hint: ") for line in hint)
+    assert "Traceback" not in stderr
+    if error is not None:
+        assert (code, first) == (2, f"error: {error}")
+    else:
+        assert code in {1, 2}
+        assert first.startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    ("argv", "program"),
+    [
+        ((*SMLOGS, "--x"), "kubectl smlogs"),
+        ((*SAGEMAKER, "--x"), "kubectl sagemaker"),
+        ((*SAGEMAKER, "status", "--x"), "kubectl sagemaker status"),
+        ((*SAGEMAKER, "status", "--context"), "kubectl sagemaker status"),
+        ((*SAGEMAKER, "logs", "--color=x"), "kubectl sagemaker logs"),
+    ],
+)
+def test_the_hint_names_the_help_of_the_command_at_fault(argv: tuple[str, ...], program: str) -> None:
+    assert run(*argv)[2].splitlines()[1] == f"hint: see `{program} --help`"
+
+
+# Help
+
+
+@pytest.mark.parametrize("argv", [SMLOGS, SAGEMAKER, *((*SAGEMAKER, verb) for verb in VERBS)])
+def test_help_is_data_and_is_asked_in_both_ways(argv: tuple[str, ...]) -> None:
+    code, stdout, stderr = run(*argv, "--help")
+    assert (code, stderr) == (0, "")
+    assert stdout.startswith(f"Usage: kubectl {' '.join((Path(argv[0]).name.removeprefix('kubectl-'), *argv[1:]))} ")
+    assert run(*argv, "-h") == (0, stdout, "")
+
+
+def test_the_bare_program_says_its_verbs_as_kubectl_does() -> None:
+    code, stdout, stderr = run(*SAGEMAKER)
+    assert (code, stderr) == (0, "")
+    assert [line.split()[0] for line in stdout.partition("Commands:\n")[2].splitlines()] == list(VERBS)
+
+
+@pytest.mark.parametrize("argv", [SMLOGS, SAGEMAKER])
+def test_the_version_is_the_packages(argv: tuple[str, ...]) -> None:
+    assert run(*argv, "--version") == (0, f"{version('kubectl-sagemaker')}\n", "")
+
+
+def test_logs_is_smlogs_under_another_name() -> None:
+    smlogs, logs = run(*SMLOGS, "--help")[1], run(*SAGEMAKER, "logs", "--help")[1]
+    lines = {line for line in smlogs.splitlines()[1:] if "--version" not in line}
+    assert lines == set(logs.splitlines()[1:])

@@ -1,0 +1,110 @@
+"""What each command line imports: start-up pays only for what a command needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+HEAVY = frozenset(
+    {"aiohttp", "boto3", "botocore", "kubernetes", "orjson", "rich", "ssl", "urllib3", "yaml", "zoneinfo"}
+)
+AWS = frozenset({"boto3", "botocore"})
+SERVER = frozenset({"aiohttp", "kubectl_sagemaker.sandbox"})
+SCRIPT = """
+import atexit, json, sys
+atexit.register(lambda: open(sys.argv.pop(), "w").write(json.dumps([*sys.modules])))
+from kubectl_sagemaker import cli
+program = getattr(cli, sys.argv[1])
+report = sys.argv[-1]
+sys.argv[:] = ["kubectl-" + sys.argv[1], *sys.argv[2:-1]]
+try:
+    program()
+finally:
+    sys.argv.append(report)
+"""
+
+
+def imported(folder: Path, *words: str, environment: Mapping[str, str] = os.environ) -> tuple[int, set[str]]:
+    """Exit code and imported modules of a command line, `smlogs …` or `sagemaker …`."""
+    report = folder / "modules.json"
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *words, str(report)],
+        capture_output=True,
+        check=False,
+        timeout=60,
+        env=dict(environment),
+    )
+    assert b"Traceback" not in done.stderr, done.stderr
+    return done.returncode, set(json.loads(report.read_text()))
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[dict[str, str]]:
+    """The environment of a command that runs in a sandbox."""
+    from kubectl_sagemaker.sandbox.server import Sandbox
+
+    with Sandbox(speed=100.0) as started:
+        yield started.environment
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("smlogs --help", 0),
+        ("smlogs --version", 0),
+        ("smlogs", 2),
+        ("smlogs xgb", 2),
+        ("smlogs trainigjob xgb", 2),
+        ("smlogs trainingjob a/b", 2),
+        ("smlogs trainingjob xgb --since yesterdayish", 2),
+        ("smlogs trainingjob xgb --tail -5", 2),
+        ("smlogs trainingjob xgb -v 6", 2),
+        ("smlogs trainingjob xgb --x", 2),
+        ("sagemaker", 0),
+        ("sagemaker --help", 0),
+        ("sagemaker --version", 0),
+        ("sagemaker stats", 2),
+        ("sagemaker logs --help", 0),
+        ("sagemaker status --help", 0),
+        ("sagemaker status pods xgb", 2),
+        ("sagemaker status -A trainingjob xgb", 2),
+        ("sagemaker sandbox --help", 0),
+        ("sagemaker sandbox --speed 0", 2),
+    ],
+)
+def test_help_and_wrong_usage_pay_for_no_client(line: str, code: int, tmp_path: Path) -> None:
+    exit_code, modules = imported(tmp_path, *line.split())
+    assert (exit_code, modules & HEAVY) == (code, set())
+    assert not modules & SERVER
+
+
+@pytest.mark.parametrize("line", ["smlogs trainingjob xgb", "sagemaker status", "sagemaker status trainingjob xgb"])
+def test_without_a_cluster_neither_aws_nor_a_table_is_paid_for(line: str, tmp_path: Path) -> None:
+    exit_code, modules = imported(tmp_path, *line.split())
+    assert exit_code == 1
+    assert not modules & (AWS | SERVER | {"rich", "orjson", "kubernetes"})
+
+
+@pytest.mark.parametrize(
+    "line", ["sagemaker status -A", "sagemaker status -A -o json", "sagemaker status batchtransformjob xgboost-batch"]
+)
+def test_status_asks_kubernetes_only(line: str, tmp_path: Path, sandbox: dict[str, str]) -> None:
+    exit_code, modules = imported(tmp_path, *line.split(), environment=sandbox)
+    assert exit_code == 0
+    assert "kubernetes" in modules
+    assert not modules & (AWS | SERVER)
+
+
+@pytest.mark.parametrize("output", ["long", "json"])
+def test_smlogs_draws_nothing(output: str, tmp_path: Path, sandbox: dict[str, str]) -> None:
+    line = f"smlogs batchtransformjob xgboost-batch -o {output}"
+    exit_code, modules = imported(tmp_path, *line.split(), environment=sandbox)
+    assert exit_code == 0
+    assert "botocore" in modules
+    assert not modules & (SERVER | {"rich"})
