@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
 
 from kubectl_sagemaker.errors import Error, Forbidden, Invalid, NotFound, Throttled, Unauthorized, Unavailable
 from kubectl_sagemaker.text import one_line
@@ -88,6 +89,12 @@ class Aws:
                 botocore_session=core, profile_name=self.account.profile, region_name=self.account.region
             )
         return self._session
+
+    @property
+    def heals(self) -> bool:
+        """Whether the credentials are read from somewhere that can change; the environment of a process can't."""
+        credentials = self.session.get_credentials()
+        return credentials is None or credentials.method != "env"
 
     def renew(self) -> None:
         """Forget session and clients, so that the next call reads the credentials anew.
@@ -215,6 +222,22 @@ class Aws:
 
         known = botocore.session.Session().available_profiles
         return f"known profiles: {', '.join(map(one_line, known))}" if known else "no profile is configured"
+
+
+AWS_DOMAINS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".api.amazonwebservices.com.cn")
+
+
+def trusted_endpoint(url: str | None) -> str | None:
+    """The URL if it is an https address of AWS, else None.
+
+    A resource's own endpoint is cluster data: whoever may write the resource would receive signed requests.
+    """
+    try:
+        parts = urlsplit(url or "")
+        host = parts.hostname or ""
+    except ValueError:
+        return None
+    return url if parts.scheme == "https" and f".{host}".endswith(AWS_DOMAINS) else None
 
 
 PAGES: Final = frozenset({"FilterLogEventsResponse", "GetLogEventsResponse"})

@@ -12,7 +12,7 @@ from functools import cached_property
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from kubectl_sagemaker.errors import TimedOut, Usage
+from kubectl_sagemaker.errors import Error, TimedOut, Usage
 
 if TYPE_CHECKING:
     from kubectl_sagemaker.aws import Account, Aws
@@ -20,8 +20,13 @@ if TYPE_CHECKING:
 
 
 def _write(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Error(f"can't write to stdout: {(error.strerror or str(error)).lower()}") from error
 
 
 def _say(text: str) -> None:

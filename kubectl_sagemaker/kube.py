@@ -90,9 +90,8 @@ class Kube:
             answer = self.call("GET", group.path)
         except NotFound:
             return frozenset()
-        return frozenset(
-            resource["name"] for resource in _objects(answer, "resources", group.path) if "/" not in resource["name"]
-        )
+        names = (str(resource.get("name", "")) for resource in _objects(answer, "resources", group.path))
+        return frozenset(name for name in names if "/" not in name)
 
     def get(self, api: Api, namespace: str, name: str) -> dict[str, Any]:
         """Read one object."""
@@ -124,22 +123,21 @@ class Kube:
                 limit = limit if position else 0
                 continue
             for item in _objects(page, "items", path):
-                uid = item.get("metadata", {}).get("uid", "")
+                uid = str(_metadata(item).get("uid", ""))
                 if uid not in seen:
                     if uid:
                         seen.add(uid)
                     item.setdefault("apiVersion", f"{api.group.name}/{api.group.version}")
                     item.setdefault("kind", api.kind)
                     yield item
-            metadata = page.get("metadata")
-            position = metadata.get("continue") or "" if isinstance(metadata, dict) else ""
+            position = str(_metadata(page).get("continue", ""))
             if not position:
                 return
 
     def annotations(self, namespace: str) -> dict[str, str]:
         """Annotations of a Namespace."""
         found = self.call("GET", f"/api/v1/namespaces/{_segment(namespace, 'namespace')}")
-        return dict(found.get("metadata", {}).get("annotations") or {})
+        return dict(_metadata(found).get("annotations") or {})
 
     def call(
         self, method: str, path: str, *, query: Iterable[tuple[str, str]] = (), body: object | None = None
@@ -247,6 +245,11 @@ def _objects(answer: dict[str, Any], key: str, path: str) -> list[dict[str, Any]
     return listed
 
 
+def _metadata(found: dict[str, Any]) -> dict[str, Any]:
+    metadata = found.get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
+
+
 def _refusal(access: Access, status: int, answer: dict[str, Any] | None, what: str, kind: str) -> Error:
     """Say what an answer that is not the one asked for means."""
     text = answer.get("message") if answer and answer.get("kind") == "Status" else None
@@ -265,9 +268,7 @@ def _refusal(access: Access, status: int, answer: dict[str, Any] | None, what: s
             named = answer and isinstance(answer.get("details"), dict) and answer["details"].get("name")
             return NotFound(message if message and named else f"{access.host} has no {what.partition(' ')[2]}")
         case 410:
-            metadata = answer.get("metadata") if answer else None
-            position = metadata.get("continue") if isinstance(metadata, dict) else None
-            return _Expired(message or plain, position if isinstance(position, str) else "")
+            return _Expired(message or plain, str(_metadata(answer or {}).get("continue", "")))
         case 429:
             return Throttled(f"{access.host} has too many requests to answer: {message or what}")
         case _ if status >= 500 or status < 400 or status == 408:
@@ -324,7 +325,7 @@ def _client(access: Access, credentials: Credentials) -> RESTClientObject:
 
     proxy = access.proxy_url or environment_proxy(access.server) or ""
     if proxy.startswith("socks") and importlib.util.find_spec("socks") is None:
-        raise Error("proxy-url socks5:// needs the Python package PySocks", hint="pip install PySocks")
+        raise Error("a socks5:// proxy needs the Python package PySocks", hint="pip install PySocks")
     if access.insecure:
         # It would warn on every request; the user asked for it.
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
@@ -472,8 +473,10 @@ def translate(error: Exception, access: Access, what: str, limit: float | None) 
     why = next((reason(cause) for cause in reversed(causes) if isinstance(cause, OSError) and cause.args), None)
     for cause in causes:
         match cause:
-            case exceptions.LocationValueError() | exceptions.ProxySchemeUnknown() | exceptions.URLSchemeUnknown():
-                return Error(f"{where} is no address that can be connected to")
+            case exceptions.ProxySchemeUnknown():  # a LocationValueError by birth
+                return Error(f"the proxy of {access.host} has no URL that can be connected to")
+            case exceptions.LocationValueError():
+                return Error(f"{where} has no URL that can be connected to")
             case exceptions.NewConnectionError():  # a ConnectTimeoutError by birth
                 return Unavailable(f"cannot reach {where}: {why or 'no connection'}")
             case exceptions.TimeoutError() | TimeoutError():

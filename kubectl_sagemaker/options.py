@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from kubectl_sagemaker import kinds, times
 from kubectl_sagemaker.aws import Account
 from kubectl_sagemaker.connection import Connection
 from kubectl_sagemaker.env import Env
 from kubectl_sagemaker.errors import Usage
+from kubectl_sagemaker.logs import filters
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -30,15 +33,23 @@ class Parsed(click.ParamType[Any]):
         self._parse = parse
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Parse what was typed; the error names the flag."""
-        del ctx
+        """Parse what was typed; the error names the flag, or the variable that set it."""
         if not isinstance(value, str):
             return value
         try:
             return self._parse(value)
         except Usage as error:
-            flag = f"{max(param.opts, key=len)}: " if param and param.param_type_name == "option" else ""
-            raise Usage(f"{flag}{error.message}", hint=error.hint) from error
+            flag = max(param.opts, key=len) if param and param.param_type_name == "option" else ""
+            source = variable(param, ctx) or flag
+            raise Usage(f"{source}: {error.message}" if source else error.message, hint=error.hint) from error
+
+
+def variable(param: click.Parameter | None, ctx: click.Context | None) -> str | None:
+    """The environment variable that gave a parameter its value; None if none did."""
+    if not (param and param.name and ctx and ctx.get_parameter_source(param.name) is ParameterSource.ENVIRONMENT):
+        return None
+    known = [param.envvar] if isinstance(param.envvar, str) else param.envvar or ()
+    return next((name for name in known if os.environ.get(name)), None)
 
 
 class Flag(click.Option):
@@ -72,6 +83,13 @@ class Command(click.Command):
         """Put each `--flag=BOOL` as the flag or its opposite, and `-n=ml` as `-n ml`, then parse as ever."""
         try:
             return super().parse_args(ctx, list(self._plain(args)))
+        except click.NoSuchOption as error:
+            # click would propose what --help does not show: the flags that we refuse, and the opposites.
+            shown = [name for option in self.params if not getattr(option, "hidden", True) for name in option.opts]
+            raise click.NoSuchOption(error.option_name, possibilities=shown, ctx=ctx) from error
+        except click.BadParameter as error:
+            error.param_hint = variable(error.param, ctx) or error.param_hint
+            raise
         except click.UsageError as error:
             # Some of click's parser name no command; the hint would then lead to the program's help.
             error.ctx = error.ctx or ctx
@@ -127,6 +145,13 @@ def resource_name(word: str) -> str:
     return word
 
 
+def namespace_name(text: str) -> str:
+    """A namespace's name as it may stand in a path, or empty for the context's; raises Usage."""
+    if text and UNFIT.search(text):
+        raise Usage(f"invalid namespace {text!r}")
+    return text
+
+
 def resource(words: Sequence[str]) -> tuple[kinds.Target, str]:
     """KIND NAME or KIND/NAME as a target and a name; raises Usage."""
     if len(words) == 1 and "/" in words[0]:
@@ -163,9 +188,11 @@ def _refuse(ctx: click.Context, param: click.Parameter, value: str | None) -> No
 
 
 DURATION: Final = Parsed("DURATION", times.duration)
+WHEN: Final = Parsed("TIME", times.when)
+EXPRESSION: Final = Parsed("REGEX", filters.expression)
 
 CONNECTION: Final[tuple[click.Option, ...]] = (
-    click.Option(["-n", "--namespace"], help="Namespace; default: the context's."),
+    click.Option(["-n", "--namespace"], type=Parsed("TEXT", namespace_name), help="Namespace; default: the context's."),
     click.Option(["--context"], help="Context of the kubeconfig."),
     click.Option(["--kubeconfig"], help="Path of the kubeconfig."),
     click.Option(["--cluster"], help="Cluster of the kubeconfig."),

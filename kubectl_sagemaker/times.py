@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 import sys
-from datetime import UTC, datetime, tzinfo
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, tzinfo
 from functools import lru_cache
 from typing import Final
 
@@ -30,6 +31,48 @@ def duration(text: str) -> float:
     if seconds >= LONGEST:
         raise Usage(f"{text!r} is longer than 292 years")
     return seconds
+
+
+CLOCK: Final = re.compile(r"\d{1,2}:\d{2}(:\d{2})?")
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """A moment as people type it: some time ago, or on a clock whose zone is known later."""
+
+    ago: float | None = None
+    """Seconds before now."""
+    at: datetime | None = None
+    """On a calendar; in the zone that is asked for unless it names its own."""
+    clock: time | None = None
+    """The last time that the clock showed this."""
+
+    def seconds(self, now: float, where: tzinfo | None) -> float:
+        """Seconds since the epoch; `where` is the zone (None: local) of what names none."""
+        if self.ago is not None:
+            return now - self.ago
+        if self.at is not None:
+            return (self.at if self.at.tzinfo else _in(self.at, where)).timestamp()
+        today = datetime.fromtimestamp(now, UTC).astimezone(where).replace(tzinfo=None)
+        latest = _in(datetime.combine(today.date(), self.clock or time()), where).timestamp()
+        return latest if latest <= now else latest - 86_400
+
+
+def _in(moment: datetime, where: tzinfo | None) -> datetime:
+    return moment.astimezone() if where is None else moment.replace(tzinfo=where)
+
+
+def when(text: str) -> When:
+    """Read `90s`, `2d4h30m`, `2026-01-28T17:19:43Z`, `2026-01-28`, `2026-01-28 17:19` or `13:10`; raises Usage."""
+    if PART.match(text) or text == "0":
+        return When(ago=duration(text))
+    try:
+        if CLOCK.fullmatch(text):
+            return When(clock=time.fromisoformat(text.rjust(8 if text.count(":") == 2 else 5, "0")))
+        return When(at=datetime.fromisoformat(text))
+    except ValueError as error:
+        hint = "write it as 90s, 2d4h30m, 2026-01-28T17:19:43Z, 2026-01-28 or 13:10"
+        raise Usage(f"{text!r} is neither a duration nor a time", hint=hint) from error
 
 
 def zone(text: str) -> tzinfo | None:
@@ -67,8 +110,8 @@ def clock(second: int, where: tzinfo | None) -> tuple[str, str, str]:
     """A second as `2020-01-28`, `17:19:43` and ` -0800 PST`, in a zone (None: local)."""
     moment = _moment(second).astimezone(where)
     # Not %Y: it does not pad a year to four digits everywhere.
-    day, _, time = moment.isoformat()[:19].partition("T")
-    return day, time, f" {moment:%z %Z}" if ZONE_NAMES else f" {moment:%z}"
+    day, _, clock_time = moment.isoformat()[:19].partition("T")
+    return day, clock_time, f" {moment:%z %Z}" if ZONE_NAMES else f" {moment:%z}"
 
 
 AGES: Final = (

@@ -11,6 +11,7 @@ from types import FrameType
 import click
 
 from kubectl_sagemaker.errors import Error
+from kubectl_sagemaker.kubeconfig import reason
 from kubectl_sagemaker.options import Command
 
 
@@ -27,7 +28,12 @@ from kubectl_sagemaker.options import Command
       kubectl sagemaker sandbox
       kubectl sagemaker sandbox -- kubectl smlogs trainingjob xgboost-mnist -f
     """,
-    context_settings={"help_option_names": ["-h", "--help"], "ignore_unknown_options": False},
+    # What follows CMD is CMD's own: `sandbox kubectl get pods -A` needs no `--`.
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 110,
+        "allow_interspersed_args": False,
+    },
 )
 @click.option(
     "--speed", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True, help="Scale its clock."
@@ -47,7 +53,8 @@ def command(speed: float, command_line: tuple[str, ...]) -> int:
 def _run(words: list[str], environment: dict[str, str]) -> int:
     """Run a command to its end and return its exit code; 128 + N for a signal, as shells do.
 
-    Ctrl-C goes from the terminal to the command as well, which decides what it means; SIGTERM is passed on.
+    Ctrl-C goes from the terminal to the command as well, which decides what it means; SIGTERM is passed on, and so is
+    SIGHUP, by which a terminal that is closed would end this process before it has cleaned up.
     """
     before = signal.getsignal(signal.SIGINT)
     try:
@@ -55,7 +62,7 @@ def _run(words: list[str], environment: dict[str, str]) -> int:
             process = subprocess.Popen(words, env=environment)
         except OSError as error:
             code = 127 if isinstance(error, FileNotFoundError) else 126
-            raise _NotStarted(f"can't run {words[0]}: {error.strerror}", code) from error
+            raise _NotStarted(f"can't run {words[0]}: {reason(error)}", code) from error
 
         def passed_on(signum: int, frame: FrameType | None) -> None:
             del frame
@@ -63,7 +70,8 @@ def _run(words: list[str], environment: dict[str, str]) -> int:
 
         # Only now: the command would have inherited that Ctrl-C is ignored.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, passed_on)
+        for passed in {"SIGTERM", "SIGHUP"} & set(signal.Signals.__members__):
+            signal.signal(signal.Signals[passed], passed_on)
         code = process.wait()
     finally:
         signal.signal(signal.SIGINT, before)

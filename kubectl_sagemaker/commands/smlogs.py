@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from kubectl_sagemaker import times
-from kubectl_sagemaker.errors import Ended, Error
+from kubectl_sagemaker import kinds, times
+from kubectl_sagemaker.aws import trusted_endpoint
+from kubectl_sagemaker.errors import Ended, Error, Unauthorized, Usage
 from kubectl_sagemaker.options import (
     ACCOUNT,
     CONNECTION,
     DURATION,
+    EXPRESSION,
     TALK,
+    WHEN,
     Command,
     Flag,
     Parsed,
@@ -28,12 +33,15 @@ if TYPE_CHECKING:
     from kubectl_sagemaker.env import Env
     from kubectl_sagemaker.jobs import Job
     from kubectl_sagemaker.logs.events import Note, Page, Transition
+    from kubectl_sagemaker.logs.filters import Filter
     from kubectl_sagemaker.logs.source import Query, Source
     from kubectl_sagemaker.logs.watch import Watch
     from kubectl_sagemaker.render.lines import Style
 
 PATIENCE: Final = 20.0
 """Seconds for which one request is tried without --follow."""
+AT_ONCE: Final = 2_000
+"""Lines that are written together."""
 BEFORE_CREATION: Final = 60.0
 """Seconds before SageMaker's creation of the job from which its log is read."""
 
@@ -56,13 +64,17 @@ BEFORE_CREATION: Final = 60.0
 )
 @click.argument("words", metavar="KIND NAME", nargs=-1)
 @click.option("-f", "--follow", cls=Flag, help="Go on until the job has ended and its log is complete.")
-@click.option(
-    "--since", type=DURATION, help="Only events newer than this, such as 90s or 2d4h; default: the whole job."
-)
+@click.option("--since", type=WHEN, help="Only events since then: 90s or 2d4h ago, a time, or a date; default: all.")
+@click.option("--since-time", type=WHEN, help="Only events since then, as kubectl has it: RFC 3339.")
+@click.option("--until", type=WHEN, help="Only events until then; not with --follow.")
 @click.option("--tail", type=click.IntRange(min=-1), metavar="N", help="The last N lines of each stream; -1: all.")
 @click.option(
     "--instance", "instances", metavar="GLOB", multiple=True, help="Only these instances (algo-1); repeatable."
 )
+@click.option("-i", "--include", type=EXPRESSION, multiple=True, help="Only lines that match; repeatable: any.")
+@click.option("-e", "--exclude", type=EXPRESSION, multiple=True, help="No lines that match; repeatable.")
+@click.option("-H", "--highlight", type=EXPRESSION, multiple=True, help="Show matches in colour; repeatable.")
+@click.option("--filter-pattern", metavar="PATTERN", help="Only events that match in CloudWatch, by its own patterns.")
 @click.option("-p", "--logSearchPrefix", "stream_prefix", default="", hidden=True)
 @click.option(
     "-o",
@@ -72,6 +84,7 @@ BEFORE_CREATION: Final = 60.0
     help="Form of the lines; default: short on a terminal, else long.",
 )
 @click.option("--hide-log-stream-name", cls=Flag, help="Leave out the stream's name.")
+@click.option("--no-timestamps", cls=Flag, help="Leave out the time.")
 @click.option(
     "--timezone",
     "where",
@@ -95,23 +108,38 @@ def command(
     env: Env,
     words: tuple[str, ...],
     follow: bool,
-    since: float | None,
+    since: times.When | None,
+    since_time: times.When | None,
+    until: times.When | None,
     tail: int | None,
     instances: tuple[str, ...],
+    include: tuple[re.Pattern[str], ...],
+    exclude: tuple[re.Pattern[str], ...],
+    highlight: tuple[re.Pattern[str], ...],
+    filter_pattern: str | None,
     stream_prefix: str,
     output: str | None,
     hide_log_stream_name: bool,
+    no_timestamps: bool,
     where: Any,
     color: str,
     timeout: float | None,
 ) -> int:
     """Find the job, choose what to read and how it looks, and write it."""
     from kubectl_sagemaker import jobs
+    from kubectl_sagemaker.logs.filters import Filter
+    from kubectl_sagemaker.logs.follow import Follower
+    from kubectl_sagemaker.logs.read import read
     from kubectl_sagemaker.render import lines
 
+    if since and since_time:
+        raise Usage("--since and --since-time both say where to begin: give one")
+    if until and follow:
+        raise Usage("--until ends the log, --follow goes on: give one")
     target, name = resource(words)
     if target.kind.log is None:
-        raise Error(f"{target.apis[0].singular} has no log of its own")
+        having = ", ".join(kind.apis[0].singular for kind in kinds.KINDS if kind.log)
+        raise Usage(f"{target.apis[0].singular} has no log of its own", hint=f"these have: {having}")
     with env.deadline(timeout):
         found = jobs.find(env.kube, target, env.kube.namespace, name)
         if found.note:
@@ -125,21 +153,35 @@ def command(
             job_name=watch.job.job_name or "",
             where=where,
             stream_names=not hide_log_stream_name,
+            timestamps=not no_timestamps,
+            highlight=highlight,
             colour=colours(color, terminal=env.terminal),
             terminal=env.terminal,
         )
-        start = env.now() - since if since else _start(env, watch)
-        query = _query(watch.job, start, instances, stream_prefix)
+        begin = since or since_time
+        start = begin.seconds(env.now(), where) if begin else _start(env, watch)
+        query = _query(
+            watch.job,
+            start=round(start * 1000),
+            end=round(until.seconds(env.now(), where) * 1000) if until else None,
+            instances=instances,
+            stream_prefix=stream_prefix,
+            pattern=filter_pattern,
+        )
         source = _source(env, query, region, patience=None if follow else PATIENCE)
+        output_to = functools.partial(_print, env, style, Filter(include, exclude))
         tail = None if tail == -1 else tail
         if not follow:
-            from kubectl_sagemaker.logs.read import read
-
-            _print(env, style, read(source, tail=tail))
+            output_to(read(source, tail=tail))
             return 0
-        from kubectl_sagemaker.logs.follow import Follower
-
-        _print(env, style, Follower(source, watch, tail).items())
+        follower = Follower(source, watch, tail)
+        try:
+            output_to(follower.items())
+        except Unauthorized as error:
+            if not source.answered:
+                raise
+            resume = times.rfc3339(follower.memory.newest / 1000)
+            raise Unauthorized(error.message, hint=f"renew them, and go on with --since-time {resume}") from error
         return _result(env, style, watch.job)
 
 
@@ -156,7 +198,13 @@ def _watch(env: Env, job: Job) -> Watch:
 
     def describe(job: Job) -> dict[str, Any]:
         kind = job.kind.name
-        return env.aws.call("sagemaker", f"Describe{kind}", {f"{kind}Name": job.job_name}, region=_region(env, job))
+        return env.aws.call(
+            "sagemaker",
+            f"Describe{kind}",
+            {f"{kind}Name": job.job_name},
+            region=_region(env, job),
+            endpoint_url=trusted_endpoint(job.endpoint_url),
+        )
 
     return Watch(job, look=lambda job: jobs.again(env.kube, job), describe=describe, now=env.now)
 
@@ -203,7 +251,8 @@ def _start(env: Env, watch: Watch) -> float:
     return watch.creation_time - BEFORE_CREATION
 
 
-def _query(job: Job, start: float, instances: tuple[str, ...], stream_prefix: str) -> Query:
+def _query(job: Job, *, start: int, **bounds: Any) -> Query:
+    """The events of the job's streams, by its row of the registry; `bounds` are Query's own."""
     from kubectl_sagemaker.logs.source import Query
 
     log = job.kind.log
@@ -212,9 +261,8 @@ def _query(job: Job, start: float, instances: tuple[str, ...], stream_prefix: st
         group=log.group.format(name=job.job_name),
         prefix=log.prefix.format(name=job.job_name),
         stream=log.stream and log.stream.format(name=job.job_name),
-        start=max(0, round(start * 1000)),
-        instances=instances,
-        stream_prefix=stream_prefix,
+        start=max(0, start),
+        **bounds,
     )
 
 
@@ -227,19 +275,22 @@ def _source(env: Env, query: Query, region: str, *, patience: float | None) -> S
         now=env.now,
         sleep=env.sleep,
         renew=env.aws.renew,
+        heals=lambda: env.aws.heals,
         patience=patience,
     )
 
 
-def _print(env: Env, style: Style, items: Iterator[Note | Page | Transition]) -> None:
+def _print(env: Env, style: Style, wanted: Filter, items: Iterator[Note | Page | Transition]) -> None:
     """Pages to stdout, each at once; the rest to stderr, and transitions into JSON too."""
     from kubectl_sagemaker.logs.events import Transition
     from kubectl_sagemaker.render import lines
 
     for item in items:
         if isinstance(item, list):
-            if item:
-                env.write(style.text(item))
+            page = wanted.kept(item)
+            # In pieces: the text of a long page is as large as the page.
+            for first in range(0, len(page), AT_ONCE):
+                env.write(style.text(page[first : first + AT_ONCE]))
             continue
         _tell(env, item)
         if isinstance(item, Transition) and style.output == "json":

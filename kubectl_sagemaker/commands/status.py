@@ -9,7 +9,7 @@ import click
 
 from kubectl_sagemaker import kinds
 from kubectl_sagemaker.errors import Usage
-from kubectl_sagemaker.options import ACCOUNT, CONNECTION, TALK, Command, Flag, names, resource, shared
+from kubectl_sagemaker.options import CONNECTION, TALK, Command, Flag, names, resource, shared
 
 if TYPE_CHECKING:
     from kubectl_sagemaker.env import Env
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     envvar=names("COLOR"),
     help="Colour by state.",
 )
-@shared(CONNECTION, ACCOUNT, TALK)
+@shared(CONNECTION, TALK)
 def command(
     env: Env,
     words: tuple[str, ...],
@@ -83,10 +83,10 @@ def command(
     targets = [kinds.parse(words[0])] if words else kinds.targets(all_kinds=all_kinds)
     namespace = None if all_namespaces else env.kube.namespace
     listing = jobs.collect(env.kube, targets, namespace, selector=selector)
+    if len(listing.refusals) == listing.asked:
+        raise listing.refusals[0]
     for refusal in listing.refusals:
         env.note(refusal.message)
-    if listing.refusals and not listing.jobs and len(listing.refusals) == listing.asked:
-        raise listing.refusals[0]
     forms = {
         "json": lambda: render.as_json(render.document(listing.jobs)),
         "yaml": lambda: render.as_yaml(render.document(listing.jobs)),

@@ -44,7 +44,7 @@ def _all(source: Source) -> Iterator[Note | Page]:
         parameters["nextToken"] = answer["nextToken"]
     reached, first = events[-1]["timestamp"], events[0]["timestamp"]
     streams: list[dict[str, Any]] = []
-    if reached > first:
+    if reached > first and source.query.pattern is None:
         try:
             streams = yield from _streams(source)
         except Forbidden:

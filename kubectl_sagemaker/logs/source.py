@@ -28,6 +28,8 @@ class Query:
     """Globs; an event counts if its instance matches one. Empty: all."""
     stream_prefix: str = ""
     """What a stream's name, after the job's, begins with."""
+    pattern: str | None = None
+    """CloudWatch's own filter pattern."""
 
     def parameters(self, start: int) -> dict[str, Any]:
         """FilterLogEvents' parameters for this query from `start` on."""
@@ -39,6 +41,8 @@ class Query:
             parameters["logStreamNamePrefix"] = self.prefix + self.stream_prefix
         if self.end is not None:
             parameters["endTime"] = self.end
+        if self.pattern is not None:
+            parameters["filterPattern"] = self.pattern
         return parameters
 
     def wants(self, stream: str) -> bool:
@@ -80,6 +84,8 @@ class Source:
     sleep: Callable[[float], None]
     renew: Callable[[], None]
     """Reads the credentials anew."""
+    heals: Callable[[], bool] = lambda: True
+    """Whether credentials that have expired can become valid again in this process."""
     patience: float | None = None
     """How long one request is tried, in seconds; None: for ever."""
     random: random.Random = field(default_factory=random.Random)
@@ -165,7 +171,7 @@ class Source:
                 yield from self.say("unavailable", f"{error.message}; trying again")
                 trouble = error
             except Unauthorized as error:
-                if not self.answered or self.patience is not None:
+                if not self.answered or self.patience is not None or not self.heals():
                     raise
                 yield from self.say(f"credentials {began}", f"{error.message}; {error.hint}; going on once they work")
                 self.renew()

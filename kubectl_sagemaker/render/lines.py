@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Final
@@ -34,6 +34,8 @@ class Style:
     where: tzinfo | None = None
     """Time zone; None: local."""
     stream_names: bool = True
+    timestamps: bool = True
+    highlight: tuple[re.Pattern[str], ...] = ()
     colour: bool = False
     terminal: bool = False
     """Whether a terminal reads it: then control sequences are shown, not sent, and progress bars collapse."""
@@ -51,10 +53,7 @@ class Style:
             message = message[:-1]
         if self.terminal:
             message = visible("\n".join(map(last_state, message.split("\n"))), colour=self.colour)
-        if self.colour and "\x1b[" in message:
-            # A colour that a message leaves on must not run into the next line.
-            message += RESET
-        return message
+        return emphasised(message, self.highlight) if self.colour else message
 
     def label(self, stream: str, form: Callable[[str], str]) -> str:
         """What stands before a stream's lines; made once for each stream."""
@@ -65,6 +64,35 @@ class Style:
                 label = f"{_colour(instance(stream))}{label}{RESET}"
             label = self._labels[stream] = f"{label} " if label else ""
         return label
+
+
+LEVEL: Final = re.compile(
+    r"(?P<red>\b(?:ERROR|CRITICAL|FATAL)\b|^Traceback \(most recent call last\):"
+    r"|^(?:\w+\.)*\w*(?:Error|Exception)(?=: |$))"
+    r"|(?P<yellow>\bWARN(?:ING)?\b)",
+    re.MULTILINE,
+)
+"""Words that say how bad it is, as Python's logging and its tracebacks write them. Only the word is coloured: a line
+that merely speaks of errors stays as it is."""
+LEVEL_COLOURS: Final = {"red": "\x1b[1;31m", "yellow": "\x1b[33m"}
+HIGHLIGHT: Final = "\x1b[7m"
+
+
+def emphasised(message: str, highlight: Iterable[re.Pattern[str]]) -> str:
+    """The message with its level, or what was asked for, in colour; one that has colours keeps its own."""
+    if "\x1b[" in message:
+        # A colour that a line leaves on must not run into the next.
+        return message.replace("\n", f"{RESET}\n") + RESET
+    spans = sorted(match.span() for pattern in highlight for match in pattern.finditer(message) if match[0])
+    if not spans:
+        return LEVEL.sub(lambda match: f"{LEVEL_COLOURS[match.lastgroup or 'red']}{match[0]}{RESET}", message)
+    pieces, reached = [], 0
+    for start, end in spans:
+        if end > reached:
+            first = max(start, reached)
+            pieces.append(f"{message[reached:first]}{HIGHLIGHT}{message[first:end]}{RESET}")
+            reached = end
+    return "".join(pieces) + message[reached:]
 
 
 def last_state(line: str) -> str:
@@ -92,15 +120,20 @@ def long(style: Style, event: LogEvent) -> str:
     second, milliseconds = divmod(event["timestamp"], 1000)
     day, time, suffix = clock(second, style.where)
     label = style.label(event["logStreamName"], str)
+    if not style.timestamps:
+        return _prefixed(label, style.message(event))
     return _prefixed(f"{label}{day} {time}.{milliseconds:03d}{suffix} ", style.message(event))
 
 
 def short(style: Style, event: LogEvent) -> str:
     """`algo-1 17:19:43 message`."""
+    label = style.label(event["logStreamName"], instance)
+    if not style.timestamps:
+        return _prefixed(label, style.message(event))
     time = clock(event["timestamp"] // 1000, style.where)[1]
     if style.colour:
         time = f"{DIM}{time}{RESET}"
-    return _prefixed(f"{style.label(event['logStreamName'], instance)}{time} ", style.message(event))
+    return _prefixed(f"{label}{time} ", style.message(event))
 
 
 def raw(style: Style, event: LogEvent) -> str:

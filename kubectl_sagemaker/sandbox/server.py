@@ -21,14 +21,8 @@ from kubectl_sagemaker.sandbox.world import PARTS, Part, World
 
 TICK: Final = 0.2
 """Seconds between two looks of the world's controllers."""
-CLEARED: Final = (
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_SESSION_TOKEN",
-    "AWS_CA_BUNDLE",
-    "KUBECTL_SAGEMAKER_PROFILE",
-)
-"""Variables of the person's own that would lead out of the sandbox."""
+CLEARED: Final = ("AWS_", "KUBECTL_SMLOGS_PROFILE", "KUBECTL_SAGEMAKER_PROFILE")
+"""Beginnings of variables of the person's own that would lead out of the sandbox, such as AWS_ENDPOINT_URL_LOGS."""
 
 
 class Sandbox:
@@ -105,7 +99,7 @@ class Sandbox:
         """This process's environment, pointed at the sandbox and nowhere else."""
         hosts = f"{kubernetes.HOST},localhost"
         return {
-            **{name: value for name, value in os.environ.items() if name not in CLEARED},
+            **{name: value for name, value in os.environ.items() if not name.startswith(CLEARED)},
             "KUBECONFIG": str(kubeconfig),
             "KUBECACHEDIR": str(directory / "cache"),
             "AWS_ENDPOINT_URL": endpoint,

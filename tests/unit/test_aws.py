@@ -1,0 +1,467 @@
+"""The door to AWS: what its answers and its library's errors become, whose credentials are used, how often it asks."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import string
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kubectl_sagemaker.aws import REFUSALS, Account, Aws
+from kubectl_sagemaker.errors import Error, Forbidden, Invalid, NotFound, Throttled, Unauthorized, Unavailable
+from tests.servers import free_port
+
+PAGE = {"events": [{"logStreamName": "xgb/algo-1-1", "timestamp": 1, "message": "a", "eventId": "1"}]}
+
+
+@dataclass
+class Server:
+    """An AWS endpoint that answers as told and keeps what it was asked."""
+
+    url: str = ""
+    status: int = 200
+    body: bytes = json.dumps(PAGE).encode()
+    content_type: str = "application/x-amz-json-1.1"
+    asked: list[dict[str, str]] = field(default_factory=list)
+    """Headers of each request."""
+
+    def refuse(self, code: str, message: str = "no reason", *, status: int = 400) -> None:
+        self.status = status
+        self.body = json.dumps({"__type": code, "message": message}).encode()
+
+    @property
+    def key(self) -> str:
+        """The access key that signed the last request."""
+        return self.asked[-1]["Authorization"].partition("Credential=")[2].partition("/")[0]
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    told = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            told.asked.append(dict(self.headers))
+            self.send_response(told.status)
+            self.send_header("Content-Type", told.content_type)
+            self.send_header("Content-Length", str(len(told.body)))
+            self.end_headers()
+            self.wfile.write(told.body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    httpd.daemon_threads = True
+    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    told.url = f"http://127.0.0.1:{httpd.server_port}"
+    yield told
+    httpd.shutdown()
+    thread.join()
+    httpd.server_close()
+
+
+@pytest.fixture
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials in the environment."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with AWS's `config` and `credentials`, which are not there yet."""
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    return tmp_path
+
+
+def call(aws: Aws, *, service: str = "logs", region: str | None = "us-west-2") -> dict[str, Any]:
+    if service == "logs":
+        return aws.call("logs", "FilterLogEvents", {"logGroupName": "/aws/sagemaker/TrainingJobs"}, region=region)
+    return aws.call("sagemaker", "DescribeTrainingJob", {"TrainingJobName": "xgb"}, region=region)
+
+
+def refused(aws: Aws, **more: Any) -> Error:
+    with pytest.raises(Error) as caught:
+        call(aws, **more)
+    return caught.value
+
+
+def door(server: Server, **account: str) -> Aws:
+    return Aws(Account(endpoint_url=server.url, **account))
+
+
+# Answers
+
+
+@pytest.mark.usefixtures("keys")
+def test_an_answer_comes_as_it_is(server: Server) -> None:
+    assert call(door(server))["events"] == PAGE["events"]
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_call_is_said_with_its_outcome(server: Server) -> None:
+    said: list[str] = []
+    aws = Aws(Account(endpoint_url=server.url), debug=said.append)
+    call(aws)
+    server.refuse("ThrottlingException")
+    refused(aws)
+    assert [line.rsplit(" ", 2)[0] for line in said] == [
+        "aws logs:FilterLogEvents us-west-2 ok",
+        "aws logs:FilterLogEvents us-west-2 Throttled",
+    ]
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize("code", sorted(REFUSALS))
+def test_every_code_of_the_table_is_its_error(code: str, server: Server) -> None:
+    server.refuse(code, "as it is")
+    error = refused(door(server))
+    assert type(error) is REFUSALS[code]
+    assert error.message == f"logs:FilterLogEvents: as it is ({code})"
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize(
+    ("code", "status", "meaning"),
+    [
+        ("SomethingNew", 400, Error),
+        ("SomethingNew", 404, Error),
+        ("InternalFailure", 500, Unavailable),
+        ("ServiceUnavailableException", 503, Unavailable),
+        ("SomethingNew", 599, Unavailable),
+        ("ThrottlingException", 503, Throttled),
+        ("AccessDeniedException", 500, Forbidden),
+    ],
+)
+def test_an_unknown_code_is_told_by_its_status(code: str, status: int, meaning: type[Error], server: Server) -> None:
+    server.refuse(code, status=status)
+    assert type(refused(door(server))) is meaning
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize(
+    ("message", "meaning"),
+    [
+        ("Requested resource not found.", NotFound),
+        ("Could not find requested job with name: xgb", NotFound),
+        ("Training job xgb does not exist", NotFound),
+        ("1 validation error detected", Invalid),
+    ],
+)
+def test_sagemaker_says_in_words_that_a_job_does_not_exist(message: str, meaning: type[Error], server: Server) -> None:
+    server.refuse("ValidationException", message)
+    assert type(refused(door(server), service="sagemaker")) is meaning
+
+
+@pytest.mark.usefixtures("keys")
+def test_hints_say_which_permission_or_which_login_is_missing(server: Server) -> None:
+    server.refuse("AccessDeniedException", "User: arn:… is not authorized")
+    assert refused(door(server)).hint == "the AWS credentials need the permission logs:FilterLogEvents"
+    server.refuse("ExpiredTokenException", "The security token included in the request is expired")
+    assert "renew the credentials in use" in (refused(door(server)).hint or "")
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_hostile_refusal_is_one_line_and_drives_no_terminal(server: Server) -> None:
+    server.refuse("Bad\x1b[2J", "a\nb\x1b]0;t\x07\u202e")
+    assert refused(door(server)).message == ("logs:FilterLogEvents: a b\\x1b]0;t\\x07\\u202e (Bad\\x1b[2J)")
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_a_load_balancers_page_is_an_answer_to_ask_for_again(status: int, server: Server) -> None:
+    server.status, server.content_type = status, "text/html"
+    server.body = b"<html><h1>Bad Gateway</h1></html>"
+    assert type(refused(door(server))) is Unavailable
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_proxys_page_with_status_200_has_no_events(server: Server) -> None:
+    """botocore takes it for a page; the engine tells it by the missing events (facts: the kubernetes client's table)."""
+    server.content_type, server.body = "text/html", b"<html>please log in</html>"
+    try:
+        answer = call(door(server))
+    except Unavailable:
+        return
+    assert "events" not in answer
+
+
+# The library's errors
+
+
+def botocore_errors() -> list[type[Exception]]:
+    """Every error class of botocore and boto3."""
+    import boto3.exceptions
+    import botocore.exceptions
+    import botocore.parsers
+
+    modules = (botocore.exceptions, boto3.exceptions, botocore.parsers)
+    found = [
+        value
+        for module in modules
+        for value in vars(module).values()
+        if inspect.isclass(value) and issubclass(value, Exception) and value.__module__ == module.__name__
+    ]
+    # These say that a service's model in the package is broken, or are warnings.
+    outside = (Warning, botocore.exceptions.UndefinedModelAttributeError)
+    return [value for value in dict.fromkeys(found) if not issubclass(value, outside)]
+
+
+def instance(error: type[Exception]) -> Exception:
+    """An instance of one of botocore's classes, whatever its constructor wants."""
+    import botocore.exceptions
+
+    if issubclass(error, botocore.exceptions.ClientError):
+        return error({"Error": {"Code": "SomethingNew", "Message": "m"}}, "FilterLogEvents")
+    if error is botocore.exceptions.WaiterError:
+        return error("name", "reason", {})
+    template = getattr(error, "fmt", None)
+    if template is None:
+        return error(*["text"] * (len(inspect.signature(error).parameters) if "__init__" in vars(error) else 1))
+    return error(**{name: "text" for _, name, _, _ in string.Formatter().parse(template) if name})
+
+
+FAMILIES: dict[str, type[Error]] = {
+    "HTTPClientError": Unavailable,
+    "ConnectionError": Unavailable,
+    "IncompleteReadError": Unavailable,
+    "ResponseParserError": Unavailable,
+    "NoCredentialsError": Unauthorized,
+    "PartialCredentialsError": Unauthorized,
+    "CredentialRetrievalError": Unauthorized,
+    "MetadataRetrievalError": Unauthorized,
+    "TokenRetrievalError": Unauthorized,
+    "SSOError": Unauthorized,
+    "LoginError": Unauthorized,
+}
+"""What an error class and those derived from it become; any other is an Error."""
+
+
+@pytest.mark.usefixtures("keys")
+def test_no_error_class_of_botocore_is_left_unmapped(server: Server) -> None:
+    aws = door(server)
+    raised: list[Exception] = []
+
+    def fail(**_: Any) -> None:
+        raise raised[-1]
+
+    aws.session.events.register("before-call", fail)
+    classes = botocore_errors()
+    assert len(classes) > 90
+    meanings = {}
+    expected = {}
+    for error in classes:
+        raised.append(instance(error))
+        meanings[error.__name__] = type(refused(aws))
+        family = next((FAMILIES[base.__name__] for base in error.__mro__ if base.__name__ in FAMILIES), Error)
+        expected[error.__name__] = family
+    assert meanings == expected
+    assert server.asked == []
+
+
+@pytest.mark.usefixtures("keys")
+def test_nobody_there_is_unavailable() -> None:
+    error = refused(Aws(Account(endpoint_url=f"http://127.0.0.1:{free_port()}")))
+    assert type(error) is Unavailable
+    assert error.message.startswith("logs:FilterLogEvents: Could not connect to the endpoint URL")
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize("url", ["nonsense", "http://", "ftp//x", ""])
+def test_an_endpoint_that_is_no_url_is_an_error(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "also nonsense")
+    error = refused(Aws(Account(endpoint_url=url or None)))
+    assert type(error) is Error
+    assert error.message.startswith("logs:FilterLogEvents: Invalid endpoint: ")
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_parameter_that_the_operation_has_not_is_an_error(server: Server) -> None:
+    with pytest.raises(Error, match="Unknown parameter in input") as caught:
+        door(server).call("logs", "FilterLogEvents", {"nonsense": 1}, region="us-west-2")
+    assert "\n" not in caught.value.message
+
+
+# Credentials, profiles, regions
+
+
+@pytest.mark.usefixtures("files")
+def test_without_credentials_the_hint_says_what_to_set(server: Server) -> None:
+    error = refused(door(server))
+    assert type(error) is Unauthorized
+    assert error.message == "logs:FilterLogEvents: Unable to locate credentials"
+    assert error.hint == (
+        "set AWS_PROFILE or --profile, or renew the credentials in use (`aws sts get-caller-identity` shows them)"
+    )
+    assert server.asked == []
+
+
+def test_an_unknown_profile_is_an_error_with_the_known_ones(server: Server, files: Path) -> None:
+    error = refused(door(server, profile="dve"))
+    assert (type(error), error.hint) == (Error, "no profile is configured")
+    assert error.message == "The config profile (dve) could not be found"
+    (files / "config").write_text("[profile dev]\nregion = us-west-2\n[profile prod]\n")
+    assert refused(door(server, profile="dve")).hint == "known profiles: dev, prod"
+
+
+def test_an_unknown_profile_of_the_environment_is_the_same_error(
+    server: Server, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "dve")
+    error = refused(door(server))
+    assert (type(error), error.message) == (Error, "The config profile (dve) could not be found")
+
+
+def test_a_broken_configuration_is_an_error(server: Server, files: Path) -> None:
+    (files / "config").write_text("no section\n")
+    error = refused(door(server))
+    assert type(error) is Error
+    assert error.message.startswith("Unable to parse config file: ")
+
+
+def test_a_profiles_key_signs_and_its_region_counts(server: Server, files: Path) -> None:
+    (files / "config").write_text("[default]\nregion = us-east-1\n[profile dev]\nregion = eu-west-1\n")
+    (files / "credentials").write_text("[dev]\naws_access_key_id = AKIADEV\naws_secret_access_key = secret\n")
+    aws = door(server, profile="dev")
+    call(aws)
+    assert server.key == "AKIADEV"
+    assert aws.region == "eu-west-1"
+    assert door(server).region == "us-east-1"
+
+
+@pytest.mark.usefixtures("files")
+def test_the_region_is_the_flags_then_the_environments(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert door(server).region is None
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    assert door(server).region == "us-east-1"
+    monkeypatch.setenv("AWS_REGION", "us-west-2")
+    assert door(server).region == "us-west-2"
+    assert door(server, region="eu-west-1").region == "eu-west-1"
+
+
+@pytest.mark.usefixtures("files")
+def test_a_region_that_is_none_is_an_error(server: Server) -> None:
+    for region in (None, "us west 2", "-", "us-west-2/x"):
+        error = refused(Aws(Account()), region=region)
+        assert type(error) is Error
+        assert "region" in error.message
+
+
+def test_renewed_the_credentials_are_read_anew(server: Server, files: Path) -> None:
+    """A client and its session keep the old key after the file has changed (facts: measured)."""
+    text = "[default]\naws_access_key_id = {}\naws_secret_access_key = secret\n"
+    (files / "credentials").write_text(text.format("AKIAOLD"))
+    aws = door(server)
+    call(aws)
+    (files / "credentials").write_text(text.format("AKIANEW"))
+    call(aws)
+    assert server.key == "AKIAOLD"
+    aws.renew()
+    call(aws)
+    assert server.key == "AKIANEW"
+
+
+@pytest.mark.parametrize(
+    ("config", "hint"),
+    [
+        (
+            "[profile dev]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = r\n"
+            "[sso-session corp]\nsso_region = us-east-1\nsso_start_url = https://127.0.0.1/start\n",
+            "run `aws sso login --profile dev`",
+        ),
+        (
+            "[profile dev]\nsso_account_id = 123456789012\nsso_role_name = r\nsso_region = us-east-1\n"
+            "sso_start_url = https://127.0.0.1/start\n",
+            "run `aws sso login --profile dev`",
+        ),
+    ],
+    ids=["session", "legacy"],
+)
+@pytest.mark.parametrize("by_flag", [True, False])
+def test_a_profile_of_single_sign_on_says_how_to_log_in(
+    config: str, hint: str, by_flag: bool, server: Server, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (files / "config").write_text(config)
+    if not by_flag:
+        monkeypatch.setenv("AWS_PROFILE", "dev")
+    error = refused(door(server, profile="dev") if by_flag else door(server))
+    assert (type(error), error.hint) == (Unauthorized, hint)
+
+
+def test_a_refused_key_of_single_sign_ons_default_profile_names_no_profile(server: Server, files: Path) -> None:
+    (files / "config").write_text(
+        "[default]\nsso_account_id = 123456789012\nsso_role_name = r\nsso_region = us-east-1\n"
+        "sso_start_url = https://127.0.0.1/start\n"
+    )
+    assert refused(door(server)).hint == "run `aws sso login`"
+
+
+def test_a_credential_process_that_fails_is_unauthorized(server: Server, files: Path) -> None:
+    (files / "config").write_text("[default]\ncredential_process = sh -c 'echo gone >&2; exit 7'\n")
+    error = refused(door(server))
+    assert type(error) is Unauthorized
+    assert "gone" in error.message
+
+
+# How often and how long
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_client_of_logs_asks_once_and_the_engine_decides(server: Server) -> None:
+    server.refuse("ThrottlingException")
+    refused(door(server))
+    server.refuse("InternalFailure", status=500)
+    refused(door(server))
+    assert len(server.asked) == 2
+
+
+@pytest.mark.usefixtures("keys")
+def test_other_clients_try_three_times(server: Server) -> None:
+    server.refuse("ThrottlingException")
+    assert type(refused(door(server), service="sagemaker")) is Throttled
+    assert len(server.asked) == 3
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize("service", ["logs", "sagemaker"])
+def test_a_connection_has_5_s_and_silence_20(service: str, server: Server) -> None:
+    """botocore's own 60 s are a stall that people notice."""
+    from botocore.client import BaseClient
+
+    seen: list[tuple[float, float]] = []
+    aws = door(server)
+
+    def note(model: Any, context: dict[str, Any], **_: Any) -> None:
+        del model
+        config = context["client_config"]
+        seen.append((config.connect_timeout, config.read_timeout))
+
+    aws.session.events.register("before-call", note)
+    call(aws, service=service)
+    assert seen == [(5, 20)]
+    assert BaseClient
+
+
+@pytest.mark.usefixtures("keys")
+def test_one_region_has_one_client_and_each_region_its_own(server: Server) -> None:
+    made: list[str] = []
+    aws = door(server)
+    aws.session.events.register("creating-client-class", lambda **_: made.append("client"))
+    for region in ("us-west-2", "us-west-2", "eu-west-1"):
+        call(aws, region=region)
+    assert len(made) == 2
+    assert [asked["Authorization"].split("/")[2] for asked in server.asked] == ["us-west-2", "us-west-2", "eu-west-1"]
