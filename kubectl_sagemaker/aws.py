@@ -7,6 +7,7 @@ there in 5 s or silent for 20 s counts as failed: botocore's own 60 s is a stall
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -86,7 +87,10 @@ class Aws:
             core = botocore.session.Session()
             core.register_component("response_parser_factory", _pages())
             self._session = boto3.session.Session(
-                botocore_session=core, profile_name=self.account.profile, region_name=self.account.region
+                botocore_session=core,
+                profile_name=self.account.profile,
+                # boto3 reads AWS_DEFAULT_REGION alone; AWS_REGION goes before it in AWS's other tools, and in pods.
+                region_name=self.account.region or os.environ.get("AWS_REGION"),
             )
         return self._session
 
