@@ -6,7 +6,8 @@ import re
 from typing import Final
 
 # C0 (tab and newline are decided by the caller), DEL, C1, and the bidirectional controls that reorder what is shown.
-CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+# On one line also lone surrogates: stdout would escape them, and make the line longer than was reckoned.
+CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 CONTROL_IN_LINE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 COLOUR: Final = re.compile(r"\x1b\[[0-9;:]*m")
 

@@ -1,26 +1,57 @@
-"""The engine on a test's clock: a follower over a sandbox account, without sockets and without waiting."""
+"""The engine on a test's clock: a follower or a reader over a sandbox account, without sockets and without waiting."""
 
 from __future__ import annotations
 
+import functools
 import random
+import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 from kubectl_sagemaker import aws, jobs, kinds
-from kubectl_sagemaker.errors import Error, NotFound
-from kubectl_sagemaker.logs.events import LogEvent, Note, Transition
+from kubectl_sagemaker.errors import Forbidden
+from kubectl_sagemaker.logs.events import LogEvent, Note, Page, Transition
 from kubectl_sagemaker.logs.follow import Follower
+from kubectl_sagemaker.logs.read import read
 from kubectl_sagemaker.logs.source import Query, Source
 from kubectl_sagemaker.logs.watch import Watch
 from kubectl_sagemaker.sandbox.aws import SANDBOX, Account
 from kubectl_sagemaker.sandbox.protocol import AwsError
-from kubectl_sagemaker.sandbox.scenario import Scenario
+from kubectl_sagemaker.sandbox.sagemaker import Stage
+from kubectl_sagemaker.sandbox.scenario import GROUP, Scenario
 from tests.transport import Clock, answering
 
-KIND = next(kind for kind in kinds.KINDS if kind.name == "TrainingJob")
-API = KIND.apis[0]
+KIND: Final = next(kind for kind in kinds.KINDS if kind.name == "TrainingJob")
+API: Final = KIND.apis[0]
+T: Final = 1_750_000_000.0
+"""When the tests' stories begin, epoch s."""
+PATIENCE: Final = 60.0
+"""Seconds for which a reader tries one request."""
+
+Line = tuple[str, int, str]
+"""A line that can be counted: its stream, its timestamp in ms, its message."""
+
+
+class SharedClock(Clock):
+    """A clock that threads may advance. What each of them waits for passes one after the other."""
+
+    def __init__(self, at: float) -> None:
+        super().__init__(at)
+        self._lock = threading.Lock()
+
+    def advance(self, seconds: float) -> None:
+        with self._lock:
+            super().advance(seconds)
+
+
+@functools.cache
+def _models() -> Any:
+    """One loader for all sessions: reading service models is most of what a new session costs (110 ms of 130)."""
+    import botocore.loaders
+
+    return botocore.loaders.create_loader()
 
 
 class Connected(aws.Aws):
@@ -29,6 +60,8 @@ class Connected(aws.Aws):
     def __init__(self, account: Account, clock: Clock, latency: float) -> None:
         super().__init__(aws.Account(region=account.region))
         self.served, self.clock, self.latency = account, clock, latency
+        self.sessions = 0
+        """How many sessions were made: each reads the credentials anew."""
 
     @property
     def session(self) -> Any:
@@ -36,7 +69,10 @@ class Connected(aws.Aws):
         new = self._session is None
         session = super().session
         if new:
-            session._session.set_credentials(SANDBOX.access_key, SANDBOX.secret_key)
+            self.sessions += 1
+            core = session._session
+            core.register_component("data_loader", _models())
+            core.set_credentials(SANDBOX.access_key, SANDBOX.secret_key)
             handler = answering(self.served, elapse=self.clock.advance, latency=self.latency, read_timeout=20)
             session.events.register("before-send", handler)
         return session
@@ -44,51 +80,79 @@ class Connected(aws.Aws):
 
 @dataclass
 class Run:
-    """A followed job: what was printed, said and told, and when."""
+    """A followed job: what was printed, said and told, and when by the account's clock."""
 
     account: Account
     clock: Clock
     source: Source
     watch: Watch
     follower: Follower
+    door: Connected
     printed: list[LogEvent] = field(default_factory=list)
     printed_at: list[float] = field(default_factory=list)
+    batches: list[Page] = field(default_factory=list)
+    """What each page brought."""
     notes: list[str] = field(default_factory=list)
     transitions: list[Transition] = field(default_factory=list)
+    told_at: list[float] = field(default_factory=list)
+    """When each transition was told."""
     over_at: float = 0.0
 
     def go(self, *, until: float | None = None) -> Run:
-        """Follow to the end, or until the clock shows `until`."""
+        """Follow to the end, or until the clock shows `until`: an endless follow fails, it does not hang."""
+        limit = self.clock() + 7_200 if until is None else until
         for item in self.follower.items():
             if isinstance(item, Note):
                 self.notes.append(item.text)
             elif isinstance(item, Transition):
                 self.transitions.append(item)
-            else:
+                self.told_at.append(self.clock())
+            elif item:
                 self.printed += item
                 self.printed_at += [self.clock()] * len(item)
-            if until is not None and self.clock() >= until:
+                self.batches.append(item)
+            if self.clock() >= limit:
                 break
         self.over_at = self.clock()
+        assert until is not None or self.over_at < limit, "the follow does not end"
         return self
 
-    def lines(self) -> Counter[tuple[str, int, str]]:
+    def lines(self) -> Counter[Line]:
         """What was printed, as a multiset."""
-        return Counter((event["logStreamName"], event["timestamp"], event["message"]) for event in self.printed)
+        return counted(self.printed)
+
+    @property
+    def messages(self) -> list[str]:
+        """The messages printed, in the order of printing."""
+        return [event["message"] for event in self.printed]
+
+    @property
+    def states(self) -> list[tuple[str | None, str | None, str | None]]:
+        """What was told of the job: status, secondary status, message."""
+        return [(told.job.status, told.job.secondary_status, told.message) for told in self.transitions]
 
     @property
     def requests(self) -> int:
-        """How many requests CloudWatch was asked."""
+        """How often CloudWatch was asked."""
         return sum(served.operation == "FilterLogEvents" for served in self.account.journal)
 
+    def asked_at(self) -> list[float]:
+        """When CloudWatch was asked."""
+        return [served.at for served in self.account.journal if served.operation == "FilterLogEvents"]
 
-def visible(scenario: Scenario, at: float) -> Counter[tuple[str, int, str]]:
+
+def counted(events: Sequence[LogEvent]) -> Counter[Line]:
+    """Events as a multiset of lines."""
+    return Counter((event["logStreamName"], event["timestamp"], event["message"]) for event in events)
+
+
+def visible(scenario: Scenario, at: float) -> Counter[Line]:
     """The job's lines that CloudWatch shows at a moment, as a multiset."""
     return Counter((line.stream, line.timestamp, line.message) for line in scenario.lines if line.visible_at <= at)
 
 
-def job(name: str, status: str | None = "InProgress", **more: Any) -> jobs.Job:
-    """ACK's TrainingJob of that name, as its resource would be read."""
+def job(name: str = "job", status: str | None = "InProgress", **more: Any) -> jobs.Job:
+    """ACK's TrainingJob of that name, as its resource would be read; `more` goes into its status."""
     resource = {
         "metadata": {"name": name, "namespace": "default"},
         "spec": {"trainingJobName": name},
@@ -97,54 +161,139 @@ def job(name: str, status: str | None = "InProgress", **more: Any) -> jobs.Job:
     return jobs.read(KIND, API, resource)
 
 
-def follow(
-    account: Account,
-    clock: Clock,
+@dataclass
+class Story:
+    """An account with one training job whose lines a test puts by hand; times are seconds after T."""
+
+    seconds: float | None = None
+    """When the job ends; None: it goes on."""
+    name: str = "job"
+    end: str = "Completed"
+    clock: Clock = field(default_factory=lambda: SharedClock(T))
+    account: Account = field(init=False)
+    put: Counter[Line] = field(default_factory=Counter)
+    """Every line that was put."""
+
+    def __post_init__(self) -> None:
+        """The job is created at T, trains at once, and ends when it should."""
+        self.account = Account(now=self.clock)
+        stages = [Stage(0, "InProgress", "Training", "Training in progress.")]
+        if self.seconds is not None:
+            stages.append(Stage(self.seconds, self.end, self.end, f"Training job {self.end.lower()}"))
+        self.account.jobs.put("TrainingJob", self.name, stages, created=T)
+
+    def line(self, at: float, message: str = "", *, late: float = 0.3, ahead: float = 0.0, host: str = "algo-1") -> str:
+        """A line written at `at`, shown `late` seconds after, by an instance whose clock is `ahead`; its message."""
+        stream, timestamp = f"{self.name}/{host}-1", round((T + at + ahead) * 1000)
+        message = message or f"{host} at {at:.3f}"
+        shown = T + at + late
+        self.account.logs.put(
+            GROUP, stream, timestamp, message, visible_at=shown, ingested=max(round(shown * 1000) - 50, 0)
+        )
+        self.put[stream, timestamp, message] += 1
+        return message
+
+    def lines(self, since: float, until: float, *, every: float = 1.0, **more: Any) -> None:
+        """A line every so many seconds."""
+        for number in range(round((until - since) / every)):
+            self.line(since + number * every, **more)
+
+    def follow(self, **more: Any) -> Run:
+        """A follower of the job; see `follow`."""
+        return follow(self.account, self.clock, self.name, **more)
+
+    def reader(self, *, latency: float = 0.05, **query: Any) -> Source:
+        """A source for `read`, as `smlogs` without --follow builds it."""
+        return source(Connected(self.account, self.clock, latency), self.clock, self.name, patience=PATIENCE, **query)
+
+    def read(self, *, tail: int | None = None, latency: float = 0.05, **query: Any) -> tuple[list[LogEvent], list[str]]:
+        """What read() gives from now on: all events, and all notes."""
+        return collected(read(self.reader(latency=latency, **query), tail=tail))
+
+
+def collected(items: Any) -> tuple[list[LogEvent], list[str]]:
+    """Events and notes of what read() yields."""
+    events: list[LogEvent] = []
+    notes: list[str] = []
+    for item in items:
+        if isinstance(item, Note):
+            notes.append(item.text)
+        else:
+            events += item
+    return events, notes
+
+
+def source(
+    door: Connected,
+    now: Callable[[], float],
     name: str,
     *,
     seed: int = 0,
+    sleep: Callable[[float], None] | None = None,
+    patience: float | None = None,
+    **query: Any,
+) -> Source:
+    """The job's log behind a door; `query` are Query's fields."""
+    return Source(
+        fetch=lambda operation, parameters: door.call("logs", operation, parameters, region=door.served.region),
+        query=Query(**{"group": GROUP, "prefix": f"{name}/", "start": round((T - 60) * 1000), **query}),
+        now=now,
+        sleep=sleep or door.clock.advance,
+        renew=door.renew,
+        patience=patience,
+        random=random.Random(seed),
+    )
+
+
+def follow(
+    account: Account,
+    clock: Clock,
+    name: str = "job",
+    *,
+    seed: int = 0,
+    first: jobs.Job | None = None,
     look: Callable[[jobs.Job], jobs.Job] | None = None,
+    describe: Callable[[jobs.Job], dict[str, Any]] | None = None,
     lag: float = 1.0,
     latency: float = 0.05,
-    start: float = 0.0,
+    fast: float = 0.0,
+    sleep: Callable[[float], None] | None = None,
     tail: int | None = None,
-    instances: tuple[str, ...] = (),
+    **query: Any,
 ) -> Run:
-    """A follower of a job in `account`; its resource shows SageMaker's state `lag` seconds late."""
+    """A follower of a job in `account`.
+
+    Its resource shows SageMaker's state `lag` seconds late, unless `look` says what it shows; the follower's own
+    clock is `fast` by so many seconds.
+    """
     door = Connected(account, clock, latency)
+
+    def now() -> float:
+        return clock() + fast
 
     def lagging(before: jobs.Job) -> jobs.Job:
         try:
             state = account.jobs.state("TrainingJob", name)
         except AwsError:
             return before
-        changed = [t["StartTime"] for t in state.get("SecondaryStatusTransitions", [])]
+        changed = [entry["StartTime"] for entry in state.get("SecondaryStatusTransitions", [])]
         if changed and clock() - changed[-1] < lag:
             return before
         return job(name, state["TrainingJobStatus"], secondaryStatus=state["SecondaryStatus"])
 
-    def describe(job: jobs.Job) -> dict[str, Any]:
+    def asked(job: jobs.Job) -> dict[str, Any]:
         return door.call("sagemaker", "DescribeTrainingJob", {"TrainingJobName": job.job_name}, region=account.region)
 
-    query = Query(
-        group="/aws/sagemaker/TrainingJobs", prefix=f"{name}/", start=round(start * 1000), instances=instances
-    )
-    source = Source(
-        fetch=lambda operation, parameters: door.call("logs", operation, parameters, region=account.region),
-        query=query,
-        now=clock,
-        sleep=clock.advance,
-        renew=door.renew,
-        random=random.Random(seed),
-    )
-    watch = Watch(job(name), look=look or lagging, describe=describe, now=clock)
-    return Run(account, clock, source, watch, Follower(source, watch, tail))
+    log = source(door, now, name, seed=seed, sleep=sleep, **query)
+    watch = Watch(first or job(name), look=look or lagging, describe=describe or asked, now=now)
+    return Run(account, clock, log, watch, Follower(log, watch, tail), door)
 
 
-def ticking(clock: Clock) -> Iterator[float]:
-    """The clock's time, again and again."""
-    while True:
-        yield clock()
+def stale(before: jobs.Job) -> jobs.Job:
+    """A resource whose controller writes nothing any more."""
+    return replace(before, status="InProgress", secondary_status="Starting")
 
 
-__all__ = ["Error", "NotFound", "Run", "follow", "job", "visible"]
+def denied(job: jobs.Job) -> dict[str, Any]:
+    """Describe for somebody who may not."""
+    raise Forbidden(f"sagemaker:DescribeTrainingJob: not authorized ({job.job_name})")

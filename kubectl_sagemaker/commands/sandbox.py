@@ -56,25 +56,32 @@ def _run(words: list[str], environment: dict[str, str]) -> int:
     Ctrl-C goes from the terminal to the command as well, which decides what it means; SIGTERM is passed on, and so is
     SIGHUP, by which a terminal that is closed would end this process before it has cleaned up.
     """
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        try:
-            process = subprocess.Popen(words, env=environment)
-        except OSError as error:
-            code = 127 if isinstance(error, FileNotFoundError) else 126
-            raise _NotStarted(f"can't run {words[0]}: {reason(error)}", code) from error
+    process: subprocess.Popen[bytes] | None = None
+    early: list[int] = []
 
-        def passed_on(signum: int, frame: FrameType | None) -> None:
-            del frame
+    def pass_on(signum: int, frame: FrameType | None) -> None:
+        del frame
+        if process is None:
+            early.append(signum)
+        else:
             process.send_signal(signum)
 
-        # Only now: the command would have inherited that Ctrl-C is ignored.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        for passed in {"SIGTERM", "SIGHUP"} & set(signal.Signals.__members__):
-            signal.signal(signal.Signals[passed], passed_on)
-        code = process.wait()
-    finally:
-        signal.signal(signal.SIGINT, before)
+    def leave_it(signum: int, frame: FrameType | None) -> None:
+        del signum, frame
+
+    # Before the command starts, so that it never outlives us. It inherits no handlers, as it would SIG_IGN. They stay:
+    # nothing is to interrupt the cleaning up.
+    for name, handler in (("SIGINT", leave_it), ("SIGTERM", pass_on), ("SIGHUP", pass_on)):
+        if name in signal.Signals.__members__:
+            signal.signal(signal.Signals[name], handler)
+    try:
+        process = subprocess.Popen(words, env=environment)
+    except OSError as error:
+        code = 127 if isinstance(error, FileNotFoundError) else 126
+        raise _NotStarted(f"can't run {words[0]}: {reason(error)}", code) from error
+    for signum in early:
+        process.send_signal(signum)
+    code = process.wait()
     return code if code >= 0 else 128 - code
 
 

@@ -62,7 +62,11 @@ REGION: Final = Column("REGION", lambda job, now: job.region or "")
 ACCOUNT: Final = Column("ACCOUNT", lambda job, now: job.account or "")
 REASON: Final = Column("REASON", lambda job, now: job.problem or "", least=16)
 DISPENSABLE: Final = (REASON, JOB_NAME, GROUP, ACCOUNT, REGION, AGE, NAMESPACE)
-"""What a narrow terminal does without, in this order; `status KIND NAME` shows it. The others are cut in the end."""
+"""What a narrow terminal does without, in this order; `status KIND NAME` shows it.
+
+Before that, the wider of the first two is cut, so that neither a long reason nor an ARN leaves nothing to the other.
+KIND, NAME and STATUS always stay, cut if need be.
+"""
 
 
 def table(jobs: Sequence[Job], *, now: float, namespaces: bool, wide: bool, width: int | None, colour: bool) -> str:
@@ -91,30 +95,27 @@ def _widths(rows: Sequence[Row], width: int | None) -> Widths:
     """How many cells each column gets; a column that is left out is not in it."""
     from rich.cells import cell_len
 
-    widths = {column: max(cell_len(row[column]) for row in rows) for column in rows[0]}
+    natural = {column: max(cell_len(row[column]) for row in rows) for column in rows[0]}
     if width is None:
-        return widths
-    for dispensable in (None, *DISPENSABLE):
-        if dispensable:
-            widths.pop(dispensable, None)
-        narrowed = _narrowed(widths, width)
-        if _total(narrowed) <= width:
-            return narrowed
-    # Only KIND, NAME and STATUS are left: the widest is cut until all fit.
-    while _total(widths) > width and max(widths.values()) > 1:
-        widest = max(widths, key=lambda column: widths[column])
-        widths[widest] -= 1
-    return widths
+        return natural
+    for missing in range(len(DISPENSABLE) + 1):
+        shown = {column: size for column, size in natural.items() if column not in DISPENSABLE[:missing]}
+        least = {column: column.least for column in DISPENSABLE if column in shown and column.least}
+        levelled = _levelled(shown, width, least)
+        if _total(levelled) <= width:
+            return levelled
+    return _levelled(shown, width, dict.fromkeys(shown, 1))
 
 
-def _narrowed(widths: Widths, width: int) -> Widths:
-    """The widths with those columns cut that may be, as far as needed and they may."""
-    narrowed = dict(widths)
-    for column in DISPENSABLE:
-        if column.least is not None and column in narrowed:
-            excess = max(0, _total(narrowed) - width)
-            narrowed[column] = max(min(column.least, narrowed[column]), narrowed[column] - excess)
-    return narrowed
+def _levelled(widths: Widths, width: int, least: Widths) -> Widths:
+    """The widths with the widest cut of those that have a least, until the table fits or no more can be cut."""
+    levelled = {column: min(size, width) if column in least else size for column, size in widths.items()}
+    while _total(levelled) > width:
+        cuttable = [column for column, limit in least.items() if levelled[column] > limit]
+        if not cuttable:
+            break
+        levelled[max(cuttable, key=lambda column: levelled[column])] -= 1
+    return levelled
 
 
 def _total(widths: Widths) -> int:

@@ -122,7 +122,8 @@ def test_following_waits_for_the_job_its_name_and_its_log_group() -> None:
         ran = finish(follower)
     assert ran.stdout.splitlines() == texts
     notes = ran.stderr.splitlines()
-    assert notes[0].startswith('"later" has SageMaker ProcessingJobName "later" in region "us-west-2" and status ')
+    header = '"later" has SageMaker ProcessingJobName "later" in region "us-west-2" and status "InProgress"'
+    assert header in notes
     assert "waiting for the first line: there is no log group /aws/sagemaker/ProcessingJobs yet" in notes
     assert len(notes) == len(set(notes)), "each is said once"
     assert not any(note.startswith("error") for note in notes)

@@ -59,7 +59,7 @@ PARTS: Final = (
     ended_training("xgb-2", ACK, end="Failed", outcome={"FailureReason": FAILURE}),
     ended_training("mnist", LEGACY, job_name="mnist-0123456789abcdef0123456789abcdef"),
     ended_training("halted", LEGACY, end="Stopped"),
-    ended_training("hostile", ACK, lines=tuple(Line(-1.4 * HOUR, "algo-1", text) for text in HOSTILE)),
+    ended_training("hostile", ACK, lines=tuple(Line(-1.4 * HOUR + at, "algo-1", text) for at, text in enumerate(HOSTILE))),
     ended_training("long", ACK, lines=steps(-1.4 * HOUR, 12_000, every=0.01)),
     # One name in both groups: for two jobs, and for one.
     ended_training("churn", ACK, job_name="churn-2026"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -215,16 +216,23 @@ def test_no_line_of_the_table_wraps_or_is_wider_than_the_terminal(width: int, na
 
 def headings(width: int | None) -> list[str]:
     heading, *_ = table(width=width, namespaces=True, wide=True).split("\n")
-    return [word for word in heading.split("   ") if word.strip()]
+    return re.split(" {3,}", heading)
 
 
 def test_columns_leave_a_narrow_terminal_in_order_and_three_stay() -> None:
     order = ["REASON", "SAGEMAKER JOB", "GROUP", "ACCOUNT", "REGION", "AGE", "NAMESPACE"]
     left: list[str] = []
     for wider, narrower in itertools.pairwise([headings(None), *(headings(width) for width in range(400, 40, -1))]):
-        left += [heading.strip() for heading in wider if heading not in narrower]
+        left += [heading for heading in wider if heading not in narrower]
     assert left == order
-    assert [heading.strip() for heading in headings(45)] == ["KIND", "NAME", "STATUS"]
+    assert headings(41) == ["KIND", "NAME", "STATUS"]
+
+
+def test_neither_an_arn_nor_a_long_reason_leaves_nothing_to_the_other() -> None:
+    heading, *_ = table(width=180).split("\n")
+    columns = [heading.index(name) for name in ("SAGEMAKER JOB", "REASON")]
+    job_name, reason = columns[1] - columns[0] - len(render.GAP), 180 - columns[1]
+    assert abs(job_name - reason) <= 1
 
 
 def test_nothing_is_cut_where_no_terminal_reads() -> None:

@@ -89,6 +89,7 @@ def test_of_all_sequences_only_colour_stays_and_only_where_it_is_wanted(text: st
         ("a\u202eb", "a\\u202eb"),
         ("a\u2028b\x85c\x1fd", "a b c d"),
         ("a\x00b", "a\\x00b"),
+        ("a\ud800b\udfff", "a\\ud800b\\udfff"),
         ("", ""),
     ],
 )
