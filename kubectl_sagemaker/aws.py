@@ -183,10 +183,16 @@ class Aws:
             raise Unauthorized(f"{doing}: {one_line(str(error))}", hint=self._login()) from error
         except aws.MetadataRetrievalError as error:
             raise Unauthorized(f"{doing}: {one_line(str(error))}", hint=self._login()) from error
+        except aws.SSLError as error:
+            # A certificate that is not trusted will not be so in a moment; a connection cut in its handshake may.
+            if "CERTIFICATE_VERIFY_FAILED" not in str(error):
+                raise Unavailable(f"{doing}: {one_line(str(error))}") from error
+            hint = "behind a proxy that inspects TLS, set AWS_CA_BUNDLE to its CA's file"
+            raise Error(f"{doing}: {one_line(str(error))}", hint=hint) from error
         except (aws.HTTPClientError, aws.ConnectionError, aws.IncompleteReadError) as error:
             raise Unavailable(f"{doing}: {one_line(str(error))}") from error
-        except (aws.BotoCoreError, Boto3Error, ValueError) as error:
-            # ValueError: botocore's own for an --endpoint-url that is no URL.
+        except (aws.BotoCoreError, Boto3Error, ValueError, OSError) as error:
+            # ValueError: an --endpoint-url that is no URL. OSError: a credential_process that can't be run.
             raise Error(f"{doing}: {one_line(str(error))}") from error
 
     def _refusal(self, doing: str, response: Mapping[str, Any]) -> Error:

@@ -16,6 +16,7 @@ import importlib
 import os
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final, NoReturn
 
@@ -62,10 +63,14 @@ VERSION: Final = click.Option(
 
 def smlogs() -> NoReturn:
     """Run `kubectl smlogs`."""
-    from kubectl_sagemaker.commands.smlogs import command
 
-    command.params.append(VERSION)
-    run(command, "kubectl smlogs")
+    def load() -> click.Command:
+        from kubectl_sagemaker.commands.smlogs import command
+
+        command.params.append(VERSION)
+        return command
+
+    run(load, "kubectl smlogs")
 
 
 def sagemaker() -> NoReturn:
@@ -76,16 +81,21 @@ def sagemaker() -> NoReturn:
         help="SageMaker jobs that run as Kubernetes custom resources: their logs and their state.",
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     )
-    run(group, "kubectl sagemaker")
+    run(lambda: group, "kubectl sagemaker")
 
 
-def run(command: click.Command, program: str) -> NoReturn:
-    """Run a command on this process's arguments and exit."""
+def run(load: Callable[[], click.Command], program: str) -> NoReturn:
+    """Run a command on this process's arguments and exit; Ctrl-C is heard while it loads, too."""
     signal.signal(signal.SIGTERM, _terminated)
+    if sys.stderr is None:
+        # Closed by the caller (2>&-): nobody wants to hear it.
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # for as long as the process lives
+    if sys.stdout is None:
+        sys.exit(_fail("stdout is closed", None, 1))
     for stream in (sys.stdout, sys.stderr):
         # A log line holds what it holds: what UTF-8 has no bytes for is escaped, and no locale stops it.
         stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]  # a text file
-    code = _code(command, program)
+    code = _code(load, program)
     try:
         sys.stdout.flush()
     except OSError as error:
@@ -99,9 +109,10 @@ def run(command: click.Command, program: str) -> NoReturn:
     sys.exit(code)
 
 
-def _code(command: click.Command, program: str) -> int:
+def _code(load: Callable[[], click.Command], program: str) -> int:
     """Run the command; what it raises becomes a line on stderr and an exit code."""
     try:
+        command = load()
         # Not command.main(): on Ctrl-C it writes an empty line, on Windows it expands `--instance "algo-*"`.
         with command.make_context(program, sys.argv[1:]) as context:
             result: Any = command.invoke(context)

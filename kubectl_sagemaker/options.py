@@ -134,8 +134,9 @@ def request_timeout(text: str) -> float:
     return times.duration(f"{text}s" if text.isdecimal() else text)
 
 
-UNFIT: Final = re.compile(r"[/%\s\x00-\x1f\x7f-\x9f]|^\.{1,2}$|^$")
-"""What can't be in a resource's name: it would be another path of the API server (as in kubectl)."""
+UNFIT: Final = re.compile(r"[/%\s\x00-\x1f\x7f-\x9f\ud800-\udfff]|^\.{1,2}$|^$")
+"""What can't be in a resource's name: it would be another path of the API server (as in kubectl), or none at all, as
+with bytes that are no UTF-8, which Python reads as surrogates."""
 
 
 def resource_name(word: str) -> str:
@@ -148,7 +149,14 @@ def resource_name(word: str) -> str:
 def namespace_name(text: str) -> str:
     """A namespace's name as it may stand in a path, or empty for the context's; raises Usage."""
     if text and UNFIT.search(text):
-        raise Usage(f"invalid namespace {text!r}")
+        raise Usage(f"{text!r} can't be a namespace")
+    return text
+
+
+def selector(text: str) -> str:
+    """A label selector; the API server parses it. Raises Usage for what can't be sent."""
+    if not text.isprintable():
+        raise Usage(f"{text!r} can't be a selector")
     return text
 
 
@@ -188,6 +196,7 @@ def _refuse(ctx: click.Context, param: click.Parameter, value: str | None) -> No
 
 
 DURATION: Final = Parsed("DURATION", times.duration)
+SELECTOR: Final = Parsed("TEXT", selector)
 WHEN: Final = Parsed("TIME", times.when)
 EXPRESSION: Final = Parsed("REGEX", filters.expression)
 

@@ -6,7 +6,7 @@ import math
 import re
 import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from typing import Final
 
@@ -54,8 +54,11 @@ class When:
         if self.at is not None:
             return (self.at if self.at.tzinfo else _in(self.at, where)).timestamp()
         today = datetime.fromtimestamp(now, UTC).astimezone(where).replace(tzinfo=None)
-        latest = _in(datetime.combine(today.date(), self.clock or time()), where).timestamp()
-        return latest if latest <= now else latest - 86_400
+        latest = datetime.combine(today.date(), self.clock or time())
+        if _in(latest, where).timestamp() > now:
+            # A day of the calendar, which is not always 24 hours.
+            latest -= timedelta(days=1)
+        return _in(latest, where).timestamp()
 
 
 def _in(moment: datetime, where: tzinfo | None) -> datetime:
@@ -69,7 +72,11 @@ def when(text: str) -> When:
     try:
         if CLOCK.fullmatch(text):
             return When(clock=time.fromisoformat(text.rjust(8 if text.count(":") == 2 else 5, "0")))
-        return When(at=datetime.fromisoformat(text))
+        at = datetime.fromisoformat(text)
+        if not 1 < at.year < 9999:
+            # In some zone it would lie outside datetime's years.
+            raise ValueError(text)
+        return When(at=at)
     except ValueError as error:
         hint = "write it as 90s, 2d4h30m, 2026-01-28T17:19:43Z, 2026-01-28 or 13:10"
         raise Usage(f"{text!r} is neither a duration nor a time", hint=hint) from error

@@ -9,7 +9,7 @@ import click
 
 from kubectl_sagemaker import kinds
 from kubectl_sagemaker.errors import Usage
-from kubectl_sagemaker.options import CONNECTION, TALK, Command, Flag, names, resource, shared
+from kubectl_sagemaker.options import CONNECTION, SELECTOR, TALK, Command, Flag, names, resource, shared
 
 if TYPE_CHECKING:
     from kubectl_sagemaker.env import Env
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.argument("words", metavar="[KIND [NAME]]", nargs=-1)
 @click.option("-A", "--all-namespaces", cls=Flag, help="All namespaces.")
 @click.option("--all-kinds", cls=Flag, help="Also what does not run: models, endpoint configurations and the like.")
-@click.option("-l", "--selector", help="Label selector, such as team=vision,stage!=test.")
+@click.option("-l", "--selector", type=SELECTOR, help="Label selector, such as team=vision,stage!=test.")
 @click.option(
     "-o",
     "--output",

@@ -11,7 +11,6 @@ import threading
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from operator import itemgetter
 from typing import Final
 
@@ -22,8 +21,8 @@ IN_FLIGHT: Final = 4
 """Lanes that are wanted at once: at 25 requests a second and 100 ms each, 2.5 requests are under way on average."""
 MOST_LANES: Final = 32
 """Streams above which FilterLogEvents' own merging is the better way: memory grows with every lane."""
-BUFFERED: Final = 6
-"""Pages that may wait in memory, over all lanes; 4 MB each as Python's objects."""
+BUFFERED: Final = 9
+"""Pages in memory, over all lanes, being read, waiting or under way; 4 MB each as Python's objects."""
 LANE_PAGES: Final = 6
 """Pages that a lane should have where time is cut: each lane spends one request more to learn its end."""
 PAGE_EVENTS: Final = 8_000
@@ -32,7 +31,10 @@ TIME: Final = itemgetter("timestamp")
 
 
 class Lane:
-    """One stream's events from `start` to before `end` (ms; None: all), fetched ahead of who reads them."""
+    """One stream's events from `start` to before `end` (ms; None: all), fetched ahead of who reads them.
+
+    At most `depth` pages are under way or wait to be read.
+    """
 
     def __init__(self, source: Source, stream: str, start: int, end: int | None, depth: int, limit: int) -> None:
         self._source = source
@@ -45,7 +47,8 @@ class Lane:
             "limit": limit,
             **({} if end is None else {"endTime": end}),
         }
-        self._fetched: queue.Queue[Note | Page | BaseException | None] = queue.Queue(depth)
+        self._fetched: queue.SimpleQueue[Note | Page | BaseException | None] = queue.SimpleQueue()
+        self._room = threading.Semaphore(depth)
         self._stopped = threading.Event()
         # A daemon: Ctrl-C must not wait for an answer that nobody will read.
         threading.Thread(target=self._run, name=f"lane {stream}", daemon=True).start()
@@ -55,36 +58,35 @@ class Lane:
         while (item := self._fetched.get()) is not None:
             if isinstance(item, BaseException):
                 raise item
+            if not isinstance(item, Note):
+                self._room.release()
             yield item
 
     def stop(self) -> None:
         """Fetch no more."""
         self._stopped.set()
+        self._room.release()
 
     def _run(self) -> None:
         try:
             for item in self._chain():
-                self._put(item)
-            self._put(None)
+                self._fetched.put(item)
+            self._fetched.put(None)
         except BaseException as error:  # noqa: BLE001  # it is raised again where the lane is read
-            self._put(error)
-
-    def _put(self, item: Note | Page | BaseException | None) -> None:
-        while not self._stopped.is_set():
-            with suppress(queue.Full):
-                self._fetched.put(item, timeout=0.2)
-                return
+            self._fetched.put(error)
 
     def _chain(self) -> Iterator[Note | Page]:
         """The stream's pages. The end is the token that was sent coming back; pages can be empty before it."""
         token = None
-        while not self._stopped.is_set():
+        while True:
+            self._room.acquire()
+            if self._stopped.is_set():
+                return
             answer = yield from self._source.ask("GetLogEvents", self._parameters)
             events = answer["events"]
             for event in events:
                 event["logStreamName"] = self._stream
-            if events:
-                yield events
+            yield events
             if answer["nextForwardToken"] == token:
                 return
             token = self._parameters["nextToken"] = answer["nextForwardToken"]
@@ -99,8 +101,9 @@ def read_streams(
     every event comes, once. Each page that comes out holds events of all streams up to one moment.
     """
     ahead = max(1, IN_FLIGHT // len(streams))
-    depth = max(1, BUFFERED // (ahead * len(streams)))
-    limit = min(MOST_EVENTS, MOST_EVENTS * BUFFERED // (ahead * len(streams)))
+    lanes_ahead = ahead * len(streams)
+    depth = max(1, (BUFFERED - len(streams)) // lanes_ahead)
+    limit = min(MOST_EVENTS, MOST_EVENTS * BUFFERED // (2 * len(streams)))
     wanted = LANE_PAGES * PAGE_EVENTS * len(streams)
     length = wanted / max(density, 1e-9)
     end = None if source.query.end is None else source.query.end + 1  # exclusive here, inclusive in FilterLogEvents
@@ -138,8 +141,9 @@ def _merged(lanes: Sequence[Lane]) -> Iterator[Note | Page]:
                 if isinstance(item, Note):
                     yield item
                     continue
-                open_lanes[pages] = item
-                break
+                if item:
+                    open_lanes[pages] = item
+                    break
             else:
                 del open_lanes[pages]
         if not open_lanes:

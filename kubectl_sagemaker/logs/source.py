@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Final, Protocol, cast
 
-from kubectl_sagemaker.errors import Error, Invalid, Throttled, Unauthorized, Unavailable
+from kubectl_sagemaker.errors import Error, Invalid, NotFound, Throttled, Unauthorized, Unavailable
 from kubectl_sagemaker.logs.events import Note, Page, instance
 from kubectl_sagemaker.logs.pace import Pace
 
@@ -164,6 +164,10 @@ class Source:
                 if operation in PAGED and not isinstance(answer.get("events"), list):
                     # A proxy's page with status 200 is parsed into an answer without events (facts §4).
                     raise Unavailable(f"logs:{operation}: a page without events")
+            except NotFound:
+                # No group yet: to say so, CloudWatch has accepted the credentials.
+                self.answered = True
+                raise
             except Throttled as error:
                 pace.throttled()
                 trouble: Error = error

@@ -169,7 +169,10 @@ def full(job: Job, *, now: float, width: int | None, colour: bool) -> str:
     grid.add_column(overflow="fold")
     for heading, value in rows:
         if value:
-            grid.add_row(f"{heading}:", Text(one_line(value), style=_colour(job) if heading == "Status" else ""))
+            text = Text(one_line(value))
+            if heading == "Status":
+                text.stylize(_colour(job))
+            grid.add_row(f"{heading}:", text)
     out = io.StringIO()
     console = Console(
         file=out,
@@ -179,9 +182,6 @@ def full(job: Job, *, now: float, width: int | None, colour: bool) -> str:
         force_terminal=colour,
         no_color=not colour,
         legacy_windows=False,
-        highlight=False,
-        emoji=False,
-        markup=False,
     )
     console.print(grid)
     return "".join(f"{line.rstrip()}\n" for line in out.getvalue().split("\n")[:-1])
@@ -191,10 +191,10 @@ def values(job: Job) -> dict[str, Any]:
     """A job as plain values, for programs."""
     created = job.resource_creation_time
     return {
+        "kind": job.api.kind,
         "group": job.api.group.name,
         "version": job.api.group.version,
         "resource": job.api.plural,
-        "kind": job.api.kind,
         "namespace": job.namespace,
         "name": job.name,
         "jobName": job.job_name,
@@ -214,7 +214,7 @@ def document(jobs: Iterable[Job]) -> dict[str, Any]:
 
 
 def single(job: Job) -> dict[str, Any]:
-    """One job as a document."""
+    """One job as a document: what it is in a list, and the schema's version."""
     return {"apiVersion": SCHEMA, **values(job)}
 
 

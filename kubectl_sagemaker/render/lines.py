@@ -190,9 +190,9 @@ def header(job: Job, region: str) -> str:
 
 
 def transition(change: Transition) -> str:
-    """`xgboost-mnist: InProgress Training: message`."""
-    state = " ".join(filter(None, (change.job.status, change.job.secondary_status)))
-    return one_line(": ".join(filter(None, (change.job.name, state, change.message))))
+    """`xgboost-mnist: InProgress Training: message`; a state that says the same twice says it once."""
+    states = dict.fromkeys(filter(None, (change.job.status, change.job.secondary_status)))
+    return one_line(": ".join(filter(None, (change.job.name, " ".join(states), change.message))))
 
 
 def transition_record(change: Transition) -> dict[str, object]:

@@ -214,9 +214,11 @@ class Account:
 
 @functools.cache
 def _partition(region: str) -> str:
-    import botocore.session
+    from botocore.loaders import Loader
+    from botocore.regions import EndpointResolver
 
-    return str(botocore.session.get_session().get_partition_for_region(region))
+    # Not of a session, which would read the person's own configuration, and fail at a profile that is not in it.
+    return str(EndpointResolver(Loader().load_data("endpoints")).get_partition_for_region(region))
 
 
 def application(account: Account, *, latency: float = 0.0) -> web.Application:

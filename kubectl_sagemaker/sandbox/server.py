@@ -29,12 +29,18 @@ class Sandbox:
     """A context manager: inside it the servers run and `environment` leads to them; after it nothing is left."""
 
     def __init__(
-        self, *, speed: float = 1.0, parts: tuple[Part, ...] = PARTS, clock: Callable[[], float] = time.time
+        self,
+        *,
+        speed: float = 1.0,
+        parts: tuple[Part, ...] = PARTS,
+        clock: Callable[[], float] = time.time,
+        latency: float = 0.0,
     ) -> None:
         self._pretended: float | None = None
         self._speed = speed
         self._parts = parts
         self._clock = clock
+        self._latency = latency
         self.cluster = Cluster(now=lambda: self._pretended if self._pretended is not None else clock())
         self.account = aws.Account(now=clock)
         self.world = World(self.cluster, self.account, self._pretend)
@@ -74,7 +80,7 @@ class Sandbox:
         try:
             admin, viewer = secrets.token_hex(16), secrets.token_hex(16)
             tokens = {admin: kubernetes.ADMIN, viewer: kubernetes.VIEWER}
-            runner = web.AppRunner(aws.application(self.account), access_log=None)
+            runner = web.AppRunner(aws.application(self.account, latency=self._latency), access_log=None)
             await runner.setup()
             try:
                 await web.TCPSite(runner, kubernetes.HOST, 0).start()

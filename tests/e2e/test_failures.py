@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,6 +16,7 @@ HEADER = (
     'status "Completed" and secondary status "Completed"\n'
 )
 BAD_NAME = "hint: a name has no slash, space, percent or control character\n"
+TIME = "hint: write it as 90s, 2d4h30m, 2026-01-28T17:19:43Z, 2026-01-28 or 13:10\n"
 DURATION = "hint: write it as 90s, 15m, 1h30m or 2d4h30m\n"
 
 
@@ -40,8 +39,13 @@ def refused(error: str, hint: str = "", code: int = 1, *, before: str = "") -> R
         (("trainingjob", ".."), "invalid resource name '..'", BAD_NAME),
         (("trainingjob", ""), "invalid resource name ''", BAD_NAME),
         (("trainingjob", "a\x1b[31m\nerror: b"), "invalid resource name 'a\\x1b[31m\\nerror: b'", BAD_NAME),
-        (("trainingjob", "xgb", "--since", "yesterdayish"), "--since: 'yesterdayish' is no duration", DURATION),
-        (("trainingjob", "xgb", "--since=-1h"), "--since: '-1h' is no duration", DURATION),
+        (("trainingjob", "a\udcff"), "invalid resource name 'a\\udcff'", BAD_NAME),
+        (
+            ("trainingjob", "xgb", "--since", "yesterdayish"),
+            "--since: 'yesterdayish' is neither a duration nor a time",
+            TIME,
+        ),
+        (("trainingjob", "xgb", "--since=-1h"), "--since: '-1h' is neither a duration nor a time", TIME),
         (("trainingjob", "xgb", "--timeout", "soon"), "--timeout: 'soon' is no duration", DURATION),
         (("trainingjob", "xgb", "--follow=maybe"), "--follow: 'maybe' is neither true nor false", ""),
         (
@@ -55,7 +59,7 @@ def refused(error: str, hint: str = "", code: int = 1, *, before: str = "") -> R
             "--match-server-version can't be honoured: no particular version of the server is needed",
             "",
         ),
-        (("trainingjob", "xgb", "-v=6"), "-v can't be honoured: --debug says what is asked", ""),
+        (("trainingjob", "xgb", "-v=6"), "--v can't be honoured: --debug says what is asked", ""),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -73,7 +77,7 @@ def test_wrong_usage_is_named_and_exits_2(shell: Shell, arguments: tuple[str, ..
         (("--folow",), ("--folow", "--follow")),
         (("--instance",), ("--instance",)),
     ],
-    ids=lambda value: " ".join(value),
+    ids=" ".join,
 )
 def test_a_wrong_flag_is_named_with_what_it_takes(
     shell: Shell, arguments: tuple[str, ...], named: tuple[str, ...]

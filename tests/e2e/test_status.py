@@ -38,6 +38,7 @@ def test_lists_what_runs_in_both_groups(each_kubectl: Shell) -> None:
         ("TrainingJob", "mnist", "Completed", "mnist-0123456789abcdef0123456789abcdef", ""),
         ("TrainingJob", "halted", "Stopped", "halted", ""),
         ("TrainingJob", "hostile", "Completed", "hostile", ""),
+        ("TrainingJob", "forger", "Failed", "forger", "it is error: no error \\x1b[2J\\u202e"),
         ("TrainingJob", "long", "Completed", "long", ""),
         ("TrainingJob", "churn", "Completed", "churn-2026", ""),
         ("TrainingJob", "churn", "Completed", "churn-fedcba9876543210fedcba9876543210", ""),
@@ -207,7 +208,9 @@ def test_what_chooses_among_many_does_not_fit_one(shell: Shell) -> None:
         (("trainingjob", "nope"), "'nope' not found in namespace 'default'\n", 1),
         (("trainingjob", "churn"), "'churn' stands in two API groups", 1),
         (("-o", "xml"), "'xml'", 2),
-        (("-n", "a/b"), "invalid namespace 'a/b'", 2),
+        (("-l", "a\udcff"), "--selector: 'a\\udcff' can't be a selector\n", 2),
+        (("-n", "a\udcff"), "--namespace: 'a\\udcff' can't be a namespace\n", 2),
+        (("-n", "a/b"), "--namespace: 'a/b' can't be a namespace\n", 2),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

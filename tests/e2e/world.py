@@ -13,6 +13,8 @@ from kubectl_sagemaker.sandbox.world import HOUR, PROCESSING, TRANSFORM, Line, P
 ACK: Final = "sagemaker.services.k8s.aws"
 LEGACY: Final = "sagemaker.aws.amazon.com"
 FAILURE: Final = "AlgorithmError: label column has missing values, exit code: 1"
+FORGED: Final = "it is\nerror: no error \x1b[2J\u202e"
+"""A reason that would look like an error of ours, and clear the screen."""
 
 HOSTILE: Final = (
     "first\nsecond\n\nfourth",
@@ -59,8 +61,11 @@ PARTS: Final = (
     ended_training("xgb-2", ACK, end="Failed", outcome={"FailureReason": FAILURE}),
     ended_training("mnist", LEGACY, job_name="mnist-0123456789abcdef0123456789abcdef"),
     ended_training("halted", LEGACY, end="Stopped"),
-    ended_training("hostile", ACK, lines=tuple(Line(-1.4 * HOUR + at, "algo-1", text) for at, text in enumerate(HOSTILE))),
+    ended_training(
+        "hostile", ACK, lines=tuple(Line(-1.4 * HOUR + at, "algo-1", text) for at, text in enumerate(HOSTILE))
+    ),
     ended_training("long", ACK, lines=steps(-1.4 * HOUR, 12_000, every=0.01)),
+    ended_training("forger", ACK, end="Failed", outcome={"FailureReason": FORGED}),
     # One name in both groups: for two jobs, and for one.
     ended_training("churn", ACK, job_name="churn-2026"),
     ended_training("churn", LEGACY, job_name="churn-fedcba9876543210fedcba9876543210"),

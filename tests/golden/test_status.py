@@ -150,16 +150,17 @@ JOBS: Final = (
     ),
     job("model.sagemaker.services.k8s.aws", "xgb", job_name="xgb", namespace="ml", ago=None),
 )
-SINGLES: Final = {"failed": FAILED, "running": RUNNING, "denied": DENIED, "unseen": UNSEEN, "hostile": HOSTILE}
+SINGLES: Final = (FAILED, RUNNING, DENIED, UNSEEN, HOSTILE)
+BY_NAME: Final = {job.name: job for job in JOBS}
 
 
 def table(*, width: int | None, colour: bool = False, namespaces: bool = False, wide: bool = False) -> str:
     return render.table(JOBS, now=NOW.timestamp(), namespaces=namespaces, wide=wide, width=width, colour=colour)
 
 
-def full(*, width: int | None, colour: bool = False) -> str:
+def full(*shown: Job, width: int | None, colour: bool = False) -> str:
     """One job in full after another."""
-    screens = (render.full(job, now=NOW.timestamp(), width=width, colour=colour) for job in SINGLES.values())
+    screens = (render.full(job, now=NOW.timestamp(), width=width, colour=colour) for job in shown or SINGLES)
     return "\n".join(screens)
 
 
@@ -171,7 +172,9 @@ SCREENS: Final[dict[str, Callable[[], str]]] = {
     "table-wide-piped.txt": lambda: table(width=None, namespaces=True, wide=True),
     "table-piped.txt": lambda: table(width=None),
     "one-80.txt": lambda: full(width=80),
-    "one-80-colour.txt": lambda: full(width=80, colour=True),
+    "one-80-colour.txt": lambda: full(
+        *(BY_NAME[name] for name in ("xgboost-mnist", "xgboost-batch", "churn", "nightly")), width=80, colour=True
+    ),
     "one-piped.txt": lambda: full(width=None),
     "list.json": lambda: render.as_json(render.document((FAILED, RUNNING, UNSEEN, HOSTILE))),
     "list.yaml": lambda: render.as_yaml(render.document((FAILED, RUNNING, UNSEEN, HOSTILE))),
@@ -266,7 +269,7 @@ def test_brackets_and_colons_are_nobodys_markup() -> None:
 def test_the_flags_word_goes_before_the_environments(term: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What to colour and how wide it is was decided before; rich is not to ask the environment again."""
     before = (table(width=120, colour=True), full(width=120, colour=True), full(width=120))
-    for name, value in (("TERM", term), ("NO_COLOR", "1"), ("FORCE_COLOR", "1"), ("COLUMNS", "20"), ("LINES", "5")):
+    for name, value in (("TERM", term), ("NO_COLOR", "1"), ("FORCE_COLOR", "1"), ("COLUMNS", "20")):
         monkeypatch.setenv(name, value)
     assert (table(width=120, colour=True), full(width=120, colour=True), full(width=120)) == before
 

@@ -120,7 +120,10 @@ def test_a_signal_ends_a_command_quietly(signum: signal.Signals, code: int) -> N
         ((*SMLOGS, "trainingjob", "a/b"), "invalid resource name 'a/b'"),
         ((*SMLOGS, "trainingjob", "a\x1b[2J"), "invalid resource name 'a\\x1b[2J'"),
         ((*SMLOGS, "model", "xgb"), None),
-        ((*SMLOGS, "trainingjob", "xgb", "--since", "yesterdayish"), "--since: 'yesterdayish' is no duration"),
+        (
+            (*SMLOGS, "trainingjob", "xgb", "--since", "yesterdayish"),
+            "--since: 'yesterdayish' is neither a duration nor a time",
+        ),
         (
             (*SMLOGS, "trainingjob", "xgb", "--since", "9" * 30 + "d"),
             f"--since: '{'9' * 30}d' is longer than 292 years",

@@ -177,6 +177,32 @@ def test_a_colour_that_a_message_leaves_on_ends_with_it() -> None:
     assert shown(piped, "\x1b[31mred", "plain") == "\x1b[31mred\x1b[0m\nplain\n"
 
 
+@pytest.mark.parametrize(
+    ("message", "seen"),
+    [
+        ("2026 ERROR boom", "2026 \x1b[1;31mERROR\x1b[0m boom"),
+        ("WARNING: slow", "\x1b[33mWARNING\x1b[0m: slow"),
+        ("ValueError: no", "\x1b[1;31mValueError\x1b[0m: no"),
+        ("an error, a warning, ERRORS and TERROR", "an error, a warning, ERRORS and TERROR"),
+        ("\x1b[32mERROR", "\x1b[32mERROR\x1b[0m"),
+    ],
+)
+def test_only_the_word_that_says_how_bad_it_is_is_coloured(message: str, seen: str) -> None:
+    assert shown(COLOURED, message) == f"{seen}\n"
+    assert "\x1b" not in shown(TERMINAL, message)
+
+
+def test_what_is_asked_for_is_highlighted_once_where_patterns_overlap() -> None:
+    style = Style(output="raw", colour=True, highlight=(re.compile("loss"), re.compile("ss 0"), re.compile("")))
+    assert shown(style, "ERROR loss 0.1") == "ERROR \x1b[7mloss\x1b[0m\x1b[7m 0\x1b[0m.1\n"
+    assert shown(Style(output="raw", highlight=style.highlight), "loss") == "loss\n"
+
+
+@pytest.mark.parametrize(("output", "line"), [("long", f"{STREAM} a\n"), ("short", "algo-1 a\n"), ("raw", "a\n")])
+def test_the_time_can_be_left_out(output: str, line: str) -> None:
+    assert shown(Style(output=output, timestamps=False), "a") == line
+
+
 def test_an_instance_has_one_colour_in_every_job_and_the_message_none() -> None:
     style = Style(output="short", where=UTC, terminal=True, colour=True)
     found = set()
@@ -272,6 +298,8 @@ def test_a_transition_says_what_is_known_and_no_more() -> None:
         "xgb: InProgress Starting: Insufficient capacity; retrying"
     )
     assert lines.transition(Transition(job(), 0.0)) == "xgb"
+    failed = job(trainingJobStatus="Failed", secondaryStatus="Failed")
+    assert lines.transition(Transition(failed, 0.0)) == "xgb: Failed"
 
 
 def test_a_transition_and_the_end_are_records_of_their_own_type() -> None:

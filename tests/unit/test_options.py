@@ -90,6 +90,11 @@ def test_a_boolean_flag_stands_anywhere_before_a_double_dash_and_is_no_other_fla
     assert (answer["follow"], answer["words"]) == (follow, words)
 
 
+def test_a_value_that_looks_like_a_boolean_flag_is_left_as_it_was_typed() -> None:
+    assert parsed("--since", "--follow=true")["since"] == "--follow=true"
+    assert parsed("-n", "-f=false")["env"].connection.namespace == "-f=false"
+
+
 def test_the_opposite_of_a_boolean_flag_is_not_in_the_help() -> None:
     text = probe.get_help(click.Context(probe))
     assert "--follow" in text

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo  # noqa: TID253  # a test pays for its own start
 import pytest
 
 from kubectl_sagemaker.errors import Usage
-from kubectl_sagemaker.times import ZONE_NAMES, age, clock, duration, rfc3339, zone
+from kubectl_sagemaker.times import ZONE_NAMES, age, clock, duration, rfc3339, when, zone
 
 MINUTE, HOUR, DAY, YEAR = 60, 3600, 86_400, 365 * 86_400
 
@@ -151,26 +151,95 @@ def test_a_nonsensical_timestamp_is_shown_as_the_end_of_time(seconds: int, where
         (121, "2m1s"),
         (10 * MINUTE - 1, "9m59s"),
         (10 * MINUTE, "10m"),
+        (10 * MINUTE + 1, "10m"),
         (3 * HOUR - 1, "179m"),
         (3 * HOUR, "3h"),
         (3 * HOUR + MINUTE, "3h1m"),
         (8 * HOUR - 1, "7h59m"),
         (8 * HOUR, "8h"),
+        (8 * HOUR + MINUTE, "8h"),
         (48 * HOUR - 1, "47h"),
         (48 * HOUR, "2d"),
         (49 * HOUR, "2d1h"),
         (8 * DAY - 1, "7d23h"),
         (8 * DAY, "8d"),
+        (8 * DAY + HOUR, "8d"),
         (2 * YEAR - 1, "729d"),
         (2 * YEAR, "2y"),
         (2 * YEAR + DAY, "2y1d"),
         (8 * YEAR - 1, "7y364d"),
         (8 * YEAR, "8y"),
+        (8 * YEAR + DAY, "8y"),
         (10**15, "31709791y"),
     ],
 )
 def test_ages_change_their_units_where_kubectls_do(seconds: float, text: str) -> None:
     assert age(seconds) == text
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+NOW = 1_750_000_000  # 2025-06-15 17:06:40 in Berlin
+
+
+def at(text: str, *, now: float = NOW) -> str:
+    """A moment as typed, in UTC."""
+    return rfc3339(when(text).seconds(now, BERLIN))[:19]
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("0", "2025-06-15T15:06:40"),
+        ("90s", "2025-06-15T15:05:10"),
+        ("2d4h", "2025-06-13T11:06:40"),
+        ("2026-01-28T17:19:43Z", "2026-01-28T17:19:43"),
+        ("2026-01-28T17:19:43-08:00", "2026-01-29T01:19:43"),
+        ("2026-01-28T17:19:43", "2026-01-28T16:19:43"),
+        ("2026-07-28 17:19", "2026-07-28T15:19:00"),
+        ("2026-01-28", "2026-01-27T23:00:00"),
+        ("13:10", "2025-06-15T11:10:00"),
+        ("9:05", "2025-06-15T07:05:00"),
+        ("17:06:40", "2025-06-15T15:06:40"),
+        ("17:06:41", "2025-06-14T15:06:41"),
+        ("23:59", "2025-06-14T21:59:00"),
+    ],
+)
+def test_a_moment_is_some_time_ago_or_on_a_calendar_or_the_clocks_last(text: str, moment: str) -> None:
+    assert at(text) == moment
+
+
+def test_yesterdays_clock_is_right_across_a_change_of_the_hour() -> None:
+    morning = datetime(2025, 10, 26, 6, tzinfo=BERLIN).timestamp()
+    assert at("13:10", now=morning) == "2025-10-25T11:10:00"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "yesterdayish",
+        "-5m",
+        "25:00",
+        "13:60",
+        "1:2",
+        "2026-13-01",
+        "2026-02-30",
+        "0001-01-01",
+        "9999-12-31",
+        "\ud800",
+    ],
+)
+def test_what_is_no_moment_is_wrong_usage(text: str) -> None:
+    with pytest.raises(Usage) as caught:
+        when(text)
+    assert caught.value.message == f"{text!r} is neither a duration nor a time"
+
+
+@needs_tzset
+@pytest.mark.usefixtures("berlin")
+def test_a_moment_without_a_zone_is_local() -> None:
+    for text in ("2026-01-28T17:19:43", "2026-07-28", "13:10"):
+        assert when(text).seconds(NOW, None) == when(text).seconds(NOW, BERLIN)
 
 
 def test_a_duration_is_the_sum_of_its_parts_in_any_order() -> None:
