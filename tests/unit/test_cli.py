@@ -24,7 +24,7 @@ from kubectl_sagemaker.errors import *
 @click.command()
 def command():
     {body}
-cli.run(command, "kubectl probe")
+cli.run(lambda: command, "kubectl probe")
 """
 
 
