@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from kubectl_sagemaker.errors import Error, Forbidden, Invalid, NotFound, Throttled, Unauthorized, Unavailable
-from kubectl_sagemaker.text import one_line
+from kubectl_sagemaker.text import one_line, phrase
 
 Parameters: TypeAlias = Mapping[str, Any]
 Answer: TypeAlias = dict[str, Any]
@@ -171,7 +171,7 @@ class Aws:
             # A proxy's or a load balancer's page where AWS's answer should be.
             raise Unavailable(f"{doing}: the answer was not AWS's") from error
         except (aws.ProfileNotFound, aws.ConfigParseError, aws.NoRegionError, aws.InvalidRegionError) as error:
-            raise Error(one_line(str(error)), hint=self._profiles(error)) from error
+            raise Error(phrase(str(error)), hint=self._profiles(error)) from error
         except (
             aws.NoCredentialsError,
             aws.PartialCredentialsError,
@@ -180,25 +180,25 @@ class Aws:
             aws.TokenRetrievalError,
             aws.LoginError,
         ) as error:
-            raise Unauthorized(f"{doing}: {one_line(str(error))}", hint=self._login()) from error
+            raise Unauthorized(f"{doing}: {phrase(str(error))}", hint=self._login()) from error
         except aws.MetadataRetrievalError as error:
-            raise Unauthorized(f"{doing}: {one_line(str(error))}", hint=self._login()) from error
+            raise Unauthorized(f"{doing}: {phrase(str(error))}", hint=self._login()) from error
         except aws.SSLError as error:
             # A certificate that is not trusted will not be so in a moment; a connection cut in its handshake may.
             if "CERTIFICATE_VERIFY_FAILED" not in str(error):
-                raise Unavailable(f"{doing}: {one_line(str(error))}") from error
+                raise Unavailable(f"{doing}: {phrase(str(error))}") from error
             hint = "behind a proxy that inspects TLS, set AWS_CA_BUNDLE to its CA's file"
-            raise Error(f"{doing}: {one_line(str(error))}", hint=hint) from error
+            raise Error(f"{doing}: {phrase(str(error))}", hint=hint) from error
         except (aws.HTTPClientError, aws.ConnectionError, aws.IncompleteReadError) as error:
-            raise Unavailable(f"{doing}: {one_line(str(error))}") from error
+            raise Unavailable(f"{doing}: {phrase(str(error))}") from error
         except (aws.BotoCoreError, Boto3Error, ValueError, OSError) as error:
             # ValueError: an --endpoint-url that is no URL. OSError: a credential_process that can't be run.
-            raise Error(f"{doing}: {one_line(str(error))}") from error
+            raise Error(f"{doing}: {phrase(str(error))}") from error
 
     def _refusal(self, doing: str, response: Mapping[str, Any]) -> Error:
         """The error that an answer other than 2xx means."""
         code = str(response.get("Error", {}).get("Code", ""))
-        message = one_line(str(response.get("Error", {}).get("Message", "")) or code or "no reason given")
+        message = phrase(str(response.get("Error", {}).get("Message", "")) or code or "no reason given")
         status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         text = f"{doing}: {message}" if code in message else f"{doing}: {message} ({one_line(code)})"
         meaning = REFUSALS.get(code, Unavailable if status >= 500 else Error)

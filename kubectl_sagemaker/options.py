@@ -195,6 +195,14 @@ def _refuse(ctx: click.Context, param: click.Parameter, value: str | None) -> No
         raise Usage(f"{flag} can't be honoured: {REFUSED[flag]}")
 
 
+def count(text: str) -> int:
+    """A number of lines, or -1 for all; raises Usage."""
+    if not re.fullmatch(r"-1|\d{1,15}", text, re.ASCII):
+        raise Usage(f"{text!r} is no number of lines", hint="0 is none, -1 is all")
+    return int(text)
+
+
+COUNT: Final = Parsed("N", count)
 DURATION: Final = Parsed("DURATION", times.duration)
 SELECTOR: Final = Parsed("TEXT", selector)
 WHEN: Final = Parsed("TIME", times.when)

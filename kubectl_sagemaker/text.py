@@ -23,6 +23,13 @@ def one_line(text: str) -> str:
     return CONTROL.sub(escaped, " ".join(text.split()))
 
 
+def phrase(text: str) -> str:
+    """Somebody else's sentence as our messages go on: on one line, small letter first, no full stop."""
+    words = one_line(text).removesuffix(".")
+    # An acronym or a name in capitals (`SSL validation failed`) keeps them.
+    return words if words[1:2].isupper() else f"{words[:1].lower()}{words[1:]}"
+
+
 def visible(text: str, *, colour: bool) -> str:
     """`text` with its control characters made visible, save tab, newline and, with `colour`, colour sequences."""
     if not CONTROL_IN_LINE.search(text):

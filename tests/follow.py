@@ -6,7 +6,7 @@ import functools
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from kubectl_sagemaker.logs.follow import Follower
 from kubectl_sagemaker.logs.read import read
 from kubectl_sagemaker.logs.source import Query, Source
 from kubectl_sagemaker.logs.watch import Watch
-from kubectl_sagemaker.sandbox.aws import SANDBOX, Account
+from kubectl_sagemaker.sandbox.aws import SANDBOX, Account, Credential
 from kubectl_sagemaker.sandbox.protocol import AwsError
 from kubectl_sagemaker.sandbox.sagemaker import Stage
 from kubectl_sagemaker.sandbox.scenario import GROUP, Scenario
@@ -25,6 +25,7 @@ from tests.transport import Clock, answering
 
 KIND: Final = next(kind for kind in kinds.KINDS if kind.name == "TrainingJob")
 API: Final = KIND.apis[0]
+PREFIX: Final = KIND.log.prefix if KIND.log else ""
 T: Final = 1_750_000_000.0
 """When the tests' stories begin, epoch s."""
 PATIENCE: Final = 60.0
@@ -65,8 +66,8 @@ class Connected(aws.Aws):
     def __init__(self, account: Account, clock: Clock, latency: float) -> None:
         super().__init__(aws.Account(region=account.region))
         self.served, self.clock, self.latency = account, clock, latency
-        self.sessions = 0
-        """How many sessions were made: each reads the credentials anew."""
+        self.credential: Callable[[], Credential] = lambda: SANDBOX
+        """What a new session finds, as in a credentials file."""
 
     @property
     def session(self) -> Any:
@@ -74,10 +75,9 @@ class Connected(aws.Aws):
         new = self._session is None
         session = super().session
         if new:
-            self.sessions += 1
             core = session._session
             core.register_component("data_loader", _models())
-            core.set_credentials(SANDBOX.access_key, SANDBOX.secret_key)
+            core.set_credentials(self.credential().access_key, self.credential().secret_key)
             handler = answering(self.served, elapse=self.clock.advance, latency=self.latency, read_timeout=20)
             session.events.register("before-send", handler)
         return session
@@ -103,9 +103,13 @@ class Run:
     """When each transition was told."""
     over_at: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Begin nothing yet."""
+        self._items = self.follower.items()
+
     def go(self, *, until: float | None = None) -> Run:
-        """Follow to the end, or until the clock shows `until`."""
-        for item in self.follower.items():
+        """Follow to the end, or until the clock shows `until`; it can be called again."""
+        for item in self._items:
             if isinstance(item, Note):
                 self.notes.append(item.text)
             elif isinstance(item, Transition):
@@ -144,7 +148,7 @@ class Run:
         return [served.at for served in self.account.journal if served.operation == "FilterLogEvents"]
 
 
-def counted(events: Sequence[LogEvent]) -> Counter[Line]:
+def counted(events: Iterable[LogEvent]) -> Counter[Line]:
     """Events as a multiset of lines."""
     return Counter((event["logStreamName"], event["timestamp"], event["message"]) for event in events)
 
@@ -239,7 +243,7 @@ def source(
     """The job's log behind a door; `query` are Query's fields."""
     return Source(
         fetch=lambda operation, parameters: door.call("logs", operation, parameters, region=door.served.region),
-        query=Query(**{"group": GROUP, "prefix": f"{name}/", "start": round((T - 60) * 1000), **query}),
+        query=Query(**{"group": GROUP, "prefix": PREFIX.format(name=name), "start": round((T - 60) * 1000), **query}),
         now=now,
         sleep=sleep or door.clock.advance,
         renew=door.renew,

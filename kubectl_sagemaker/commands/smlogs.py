@@ -16,6 +16,7 @@ from kubectl_sagemaker.errors import Ended, Error, Unauthorized, Usage
 from kubectl_sagemaker.options import (
     ACCOUNT,
     CONNECTION,
+    COUNT,
     DURATION,
     EXPRESSION,
     TALK,
@@ -67,7 +68,7 @@ BEFORE_CREATION: Final = 60.0
 @click.option("--since", type=WHEN, help="Only events since then: 90s or 2d4h ago, a time, or a date; default: all.")
 @click.option("--since-time", type=WHEN, help="Only events since then, as kubectl has it: RFC 3339.")
 @click.option("--until", type=WHEN, help="Only events until then; not with --follow.")
-@click.option("--tail", type=click.IntRange(min=-1), metavar="N", help="The last N lines of each stream; -1: all.")
+@click.option("--tail", type=COUNT, help="The last N lines of each stream, before -i and -e; -1: all.")
 @click.option(
     "--instance", "instances", metavar="GLOB", multiple=True, help="Only these instances (algo-1); repeatable."
 )

@@ -20,7 +20,7 @@ from kubectl_sagemaker.errors import NotFound
 from kubectl_sagemaker.logs.events import Note, Page, Transition
 from kubectl_sagemaker.logs.memory import WINDOW, Memory
 from kubectl_sagemaker.logs.pace import Pace
-from kubectl_sagemaker.logs.read import last_lines
+from kubectl_sagemaker.logs.read import last_lines, last_of
 from kubectl_sagemaker.logs.source import Source
 from kubectl_sagemaker.logs.watch import Watch
 
@@ -53,10 +53,6 @@ WIDE_PAGE_EVERY_MANY: Final = 1.5
 """Seconds between two pages of a wide scan, up to MANY lines a second and above."""
 DRAIN: Final = 15.0
 LONGEST_DRAIN: Final = 60.0
-
-
-LONGEST_GAP: Final = 15.0
-"""Seconds between two polls that lateness may be blamed for; more is an outage or a laptop that slept."""
 
 
 @dataclass(slots=True)
@@ -102,6 +98,8 @@ class Follower:
                     self._poll_every = BUSY
                     poll_at = now()
             if self._is_quiet():
+                # The scan takes the place of one under way, whose next pages would lie where ids are forgotten.
+                wide, wide_at = None, now() + WIDE_EVERY
                 found = yield from self._scan()
                 if not found or now() >= self._last_call:
                     return
@@ -129,10 +127,12 @@ class Follower:
         for page in pages:
             yield page
             yield from self.watch.poll()
+            # What becomes visible while this chain goes on may lie behind it: the first wide scan goes back to when
+            # it began, and so far what is read may be forgotten.
+            elapsed = round((self.source.now() - began) * 1000)
+            self.memory.base = max(self.memory.base, self.memory.newest - elapsed)
         self._caught_up = self._polled = self.source.now()
         self._newest_sight = min(self._caught_up, self.memory.ingested / 1000)
-        # What became visible while this chain went on may lie behind it: the first wide scan goes back to its start.
-        self.memory.base = self.memory.newest - round((self._caught_up - began) * 1000)
 
     def _begin_at_tail(self, count: int) -> Iterator[Note | Page]:
         """The last `count` lines of each stream; all else that is visible now counts as seen.
@@ -140,14 +140,19 @@ class Follower:
         First the window is read without printing it, then the tail: whatever becomes visible between the two is new
         to one of them, and printed once.
         """
-        recent = max(self.memory.start, round((self.source.now() - LONGEST_DRAIN) * 1000) - round(WINDOW * 1000))
-        self.memory.start = self.memory.newest = recent
-        for item in self._chain(recent, live=False):
-            if isinstance(item, Note):
-                yield item
         try:
+            newest = yield from last_of(self.source, None, 1)
+            for event in newest:
+                # The window ends at the newest event, not at now: our clock may be minutes wrong.
+                at = min(event["timestamp"], event.get("ingestionTime", event["timestamp"]))
+                recent = max(self.memory.start, at - round((WINDOW + LONGEST_DRAIN) * 1000))
+                self.memory.start = self.memory.newest = recent
+            for item in self._chain(self.memory.start, live=False):
+                if isinstance(item, Note):
+                    yield item
             page = yield from last_lines(self.source, count)
         except NotFound:
+            yield from self._say_absent()
             return
         self.memory.take(page)
         yield page
@@ -190,19 +195,21 @@ class Follower:
 
     def _chain(self, start: int, *, live: bool) -> Iterator[Note | Page]:
         """One chain's new events, a page at a time; `live` once caught up, when lateness can be told."""
-        latest_sight = self._polled + LONGEST_GAP
         try:
             for item in self.source.pages(self.source.query.parameters(start)):
                 if isinstance(item, Note):
                     yield item
                     continue
-                fresh = self.memory.take(item, sight=min(self.source.now(), latest_sight) if live else None)
+                fresh = self.memory.take(item, sight=self.source.now() if live else None)
                 if fresh and live:
                     self._newest_sight = self.source.now()
                 yield fresh
         except NotFound:
-            group = self.source.query.group
-            yield from self.source.say("absent", f"waiting for the first line: there is no log group {group} yet")
+            yield from self._say_absent()
+
+    def _say_absent(self) -> Iterator[Note]:
+        group = self.source.query.group
+        yield from self.source.say("absent", f"waiting for the first line: there is no log group {group} yet")
 
     def _is_quiet(self) -> bool:
         """Whether the job has ended and nothing new has come for the drain window, or the last call has passed."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import queue
 import threading
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from typing import Final
 
+from kubectl_sagemaker.errors import Invalid
 from kubectl_sagemaker.logs.events import Note, Page
 from kubectl_sagemaker.logs.source import MOST_EVENTS, Source
 
@@ -76,16 +77,37 @@ class Lane:
             self._fetched.put(error)
 
     def _chain(self) -> Iterator[Note | Page]:
-        """The stream's pages. The end is the token that was sent coming back; pages can be empty before it."""
+        """The stream's pages. The end is the token that was sent coming back; pages can be empty before it.
+
+        A token that CloudWatch no longer takes (a laptop slept for a day) starts anew at the newest event read.
+        """
         token = None
+        reached, at_reached, again = -1, 0, 0
         while True:
             self._room.acquire()
             if self._stopped.is_set():
                 return
-            answer = yield from self._source.ask("GetLogEvents", self._parameters)
-            events = answer["events"]
+            try:
+                answer = yield from self._source.ask("GetLogEvents", self._parameters)
+            except Invalid:
+                if self._parameters.pop("nextToken", None) is None:
+                    raise
+                if at_reached:
+                    self._parameters["startTime"], again = reached, at_reached
+                token = None
+                self._room.release()
+                continue
+            events: Page = answer["events"]
+            # Events of GetLogEvents have no ids, but in one stream the order of a millisecond's events stays.
+            skipped = min(again, len(events))
+            again -= skipped
+            events = events[skipped:]
             for event in events:
                 event["logStreamName"] = self._stream
+            if events:
+                count = len(events) - bisect_left(events, events[-1]["timestamp"], key=TIME)
+                at_reached = count + (at_reached if events[-1]["timestamp"] == reached else 0)
+                reached = events[-1]["timestamp"]
             yield events
             if answer["nextForwardToken"] == token:
                 return

@@ -10,6 +10,9 @@ from kubectl_sagemaker.logs.events import Page
 WINDOW: Final = 120.0
 """Seconds: the least that a wide scan looks back."""
 MARGIN: Final = 15.0
+LONGEST_GAP: Final = 15.0
+"""Seconds from an event's ingestion to our sight of it that lateness may be blamed for. More is an outage, or a laptop
+that slept: counted as lateness, a nap of an hour would let every later scan read an hour again."""
 
 
 @dataclass(slots=True)
@@ -32,6 +35,8 @@ class Memory:
     """Our clock less CloudWatch's, in seconds: the least that any event's sight lay behind its ingestion."""
     base: int = 0
     """Where `newest` stood when the last completed wide scan began."""
+    _forgotten: int = 0
+    """Ids before it are forgotten, so that nothing may be read there again, even where the window grows."""
     _seen: dict[str, int] = field(default_factory=dict)
     _prune_at: int = 10_000
 
@@ -47,7 +52,7 @@ class Memory:
         It reaches a window back from where `newest` was when the scan before began: whatever became visible since
         then, at most a window late, lies behind that point.
         """
-        return max(self.start, min(self.base, self.newest) - round(self.window * 1000))
+        return max(self.start, self._forgotten, min(self.base, self.newest) - round(self.window * 1000))
 
     def near(self, span: float) -> int:
         """Where a narrow poll of `span` seconds begins, in milliseconds."""
@@ -56,8 +61,8 @@ class Memory:
     def take(self, page: Page, *, sight: float | None = None) -> Page:
         """The page's new events, which are known from now on.
 
-        `sight` is when they became visible to us at the latest (seconds since the epoch); None while catching up,
-        when lateness can't be told from history.
+        `sight` is now by our clock (seconds since the epoch); None while catching up, when lateness can't be told
+        from history.
         """
         seen = self._seen
         fresh = [event for event in page if event["eventId"] not in seen]
@@ -71,13 +76,21 @@ class Memory:
         if sight is not None:
             lag = sight - self.ingested / 1000
             self.skew = lag if self.skew is None else min(self.skew, lag)
-            self.lateness = max(self.lateness, sight - max(self.skew, 0.0) - fresh[0]["timestamp"] / 1000)
+            self.lateness = max(self.lateness, _lateness(fresh, sight - self.skew))
         if len(seen) > self._prune_at:
             self.prune()
         return fresh
 
     def prune(self) -> None:
         """Forget the ids behind the floor: no scan asks for them again."""
-        floor = self.floor
+        floor = self._forgotten = self.floor
         self._seen = {event: timestamp for event, timestamp in self._seen.items() if timestamp >= floor}
-        self._prune_at = max(10_000, 2 * len(self._seen))
+        self._prune_at = max(10_000, len(self._seen) * 5 // 4)
+
+
+def _lateness(events: Page, sight: float) -> float:
+    """The greatest time from an event's timestamp to its sight, in seconds; `sight` by CloudWatch's clock."""
+    latest = round(sight * 1000)
+    gap = round(LONGEST_GAP * 1000)
+    lates = (min(latest, event.get("ingestionTime", event["timestamp"]) + gap) - event["timestamp"] for event in events)
+    return max(lates) / 1000

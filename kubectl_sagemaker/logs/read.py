@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Generator, Iterator
 from operator import itemgetter
 from typing import Any, Final, cast
 
-from kubectl_sagemaker.errors import Forbidden, NotFound
-from kubectl_sagemaker.logs.events import Note, Page
+from kubectl_sagemaker.errors import Forbidden, Invalid, NotFound
+from kubectl_sagemaker.logs.events import LogEvent, Note, Page
 from kubectl_sagemaker.logs.lanes import MOST_LANES, read_streams
 from kubectl_sagemaker.logs.source import MOST_EVENTS, Source
 
@@ -36,7 +37,13 @@ def _all(source: Source) -> Iterator[Note | Page]:
     parameters = source.query.parameters(source.query.start)
     events: Page = []
     while not events:
-        answer = yield from source.ask("FilterLogEvents", parameters)
+        try:
+            answer = yield from source.ask("FilterLogEvents", parameters)
+        except Invalid:
+            # A token that CloudWatch no longer takes, with nothing read yet.
+            if parameters.pop("nextToken", None) is None:
+                raise
+            continue
         events = cast("Page", answer["events"])
         if not answer.get("nextToken"):
             yield source.wanted(events)
@@ -59,7 +66,7 @@ def _all(source: Source) -> Iterator[Note | Page]:
         yield from read_streams(source, names, reached, newest, len(events) / (reached - first))
     else:
         yield source.wanted(events)
-        yield from source.pages(parameters)
+        yield from source.pages(parameters, before=events)
 
 
 def _tail(source: Source, count: int) -> Iterator[Note | Page]:
@@ -73,7 +80,7 @@ def last_lines(source: Source, count: int) -> Generator[Note, None, Page]:
     if count:
         streams = yield from _streams(source)
         for stream in streams:
-            events += yield from _last_of(source, stream["logStreamName"], count)
+            events += yield from last_of(source, stream["logStreamName"], count)
     events.sort(key=itemgetter("timestamp"))
     return events
 
@@ -95,18 +102,32 @@ def _streams(source: Source) -> Generator[Note, None, list[dict[str, Any]]]:
         parameters["nextToken"] = answer["nextToken"]
 
 
-def _last_of(source: Source, stream: str, count: int) -> Generator[Note, None, Page]:
-    """One stream's last events, read newest first until there are `count`."""
-    start = max(source.query.start, NEWEST_FIRST_SINCE)
-    parameters = source.query.parameters(start)
-    parameters.pop("logStreamNamePrefix", None)
-    parameters |= {"logStreamNames": [stream], "startFromHead": False, "limit": min(count, MOST_EVENTS)}
+def last_of(source: Source, stream: str | None, count: int) -> Generator[Note, None, Page]:
+    """The last events of one stream, or of all streams together (None), read newest first until there are `count`."""
+    parameters = source.query.parameters(source.query.start)
+    if stream is not None:
+        parameters.pop("logStreamNamePrefix", None)
+        parameters["logStreamNames"] = [stream]
     events: Page = []
-    while len(events) < count:
-        answer = yield from source.ask("FilterLogEvents", parameters)
-        events += answer["events"]
-        if not answer.get("nextToken"):
-            break
-        parameters["nextToken"] = answer["nextToken"]
-    # Newest first: reversed, events of one millisecond stand as they were written.
-    return events[:count][::-1]
+    if parameters.get("endTime", NEWEST_FIRST_SINCE) >= NEWEST_FIRST_SINCE:
+        start = max(source.query.start, NEWEST_FIRST_SINCE)
+        newest = parameters | {"startTime": start, "startFromHead": False, "limit": min(count, MOST_EVENTS)}
+        while len(events) < count:
+            answer = yield from source.ask("FilterLogEvents", newest)
+            events += answer["events"]
+            if not answer.get("nextToken"):
+                break
+            newest["nextToken"] = answer["nextToken"]
+        # Newest first: reversed, events of one millisecond stand as they were written.
+        events = events[:count][::-1]
+    if len(events) < count and source.query.start < NEWEST_FIRST_SINCE:
+        # What is older can only be read from its beginning.
+        older: deque[LogEvent] = deque(maxlen=count - len(events))
+        parameters["endTime"] = min(NEWEST_FIRST_SINCE - 1, parameters.get("endTime", NEWEST_FIRST_SINCE))
+        for item in source.pages(parameters):
+            if isinstance(item, Note):
+                yield item
+            else:
+                older += item
+        events = [*older, *events]
+    return events

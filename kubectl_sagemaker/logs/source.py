@@ -106,28 +106,19 @@ class Source:
             self._said.add(key)
             yield Note(text)
 
-    def pages(self, parameters: Mapping[str, Any]) -> Iterator[Note | Page]:
+    def pages(self, parameters: Mapping[str, Any], *, before: Page | None = None) -> Iterator[Note | Page]:
         """One chain of FilterLogEvents to its last page: notes, and the wanted events of each page.
 
         The end is a page without a token, and nothing else: pages can be short or empty before it. An error in
         mid-chain is met by asking for the same page again. Only a token that CloudWatch no longer takes (they live
-        24 h) starts a new chain, at the newest event that this one has brought.
+        24 h) starts a new chain, at the newest event that this one has brought. `before` is the page whose token the
+        parameters go on from, if they have one.
         """
         query = dict(parameters)
-        reached = query["startTime"]
+        reached: int = query["startTime"]
         at_reached: set[str] = set()
+        events = before or []
         while True:
-            try:
-                answer = yield from self.ask("FilterLogEvents", query)
-            except Invalid:
-                if query.pop("nextToken", None) is None:
-                    raise
-                query["startTime"] = reached
-                continue
-            events = cast("Page", answer["events"])
-            if at_reached:
-                # Only after such a new start can an event come again.
-                events = [event for event in events if event["eventId"] not in at_reached]
             if events and events[-1]["timestamp"] >= reached:
                 if events[-1]["timestamp"] > reached:
                     at_reached = set()
@@ -136,6 +127,18 @@ class Source:
                     if event["timestamp"] < reached:
                         break
                     at_reached.add(event["eventId"])
+            try:
+                answer = yield from self.ask("FilterLogEvents", query)
+            except Invalid:
+                if query.pop("nextToken", None) is None:
+                    raise
+                query["startTime"] = reached
+                events = []
+                continue
+            events = cast("Page", answer["events"])
+            if at_reached:
+                # Only after such a new start can an event come again.
+                events = [event for event in events if event["eventId"] not in at_reached]
             yield self.wanted(events)
             if not answer.get("nextToken"):
                 return

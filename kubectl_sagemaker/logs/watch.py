@@ -14,6 +14,8 @@ from kubectl_sagemaker.logs.events import Note, Transition
 
 RESOURCE_EVERY: Final = 3.0
 """Seconds between two looks at the custom resource."""
+RESOURCE_AGAIN: Final = 15.0
+"""Seconds from a look that failed to the next: it can take 10 s to fail, and the log waits for it."""
 DESCRIBE_EVERY: Final = 30.0
 """Seconds between two looks at SageMaker, for controllers that lag or are gone."""
 LONG_AGO: Final = 330.0
@@ -40,12 +42,15 @@ class Watch:
     _describe_at: float = 0.0
     _message: str | None = None
     _past: frozenset[str] = frozenset()
+    _resource: tuple[str | None, str | None] = (None, None)
+    """Status and secondary status that the resource showed last."""
     _said: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Whoever found the job has taken the first look."""
         self.creation_time = self.job.creation_time
         self._look_at = self.now() + RESOURCE_EVERY
+        self._resource = _state(self.job)
         self._settle()
 
     @property
@@ -78,9 +83,12 @@ class Watch:
         except Error as error:
             if self.job.job_name is None and not isinstance(error, Unavailable):
                 raise
+            self._look_at = self.now() + RESOURCE_AGAIN
             yield from self._say("resource", f"{error.message}; the log goes on")
         else:
-            if fresh.secondary_status in self._past and not fresh.ended:
+            before, self._resource = self._resource, _state(fresh)
+            stands_still = self._resource == before and self._resource != _state(self.job)
+            if stands_still or (fresh.secondary_status in self._past and not fresh.ended):
                 # The controller lags behind what SageMaker has told already.
                 return
             yield from self._changed(replace(fresh, job_name=fresh.job_name or self.job.job_name))
@@ -118,7 +126,7 @@ class Watch:
 
     def _changed(self, fresh: Job, message: str | None = None) -> Iterator[Transition]:
         """Take the new state; it is news if status, secondary status or message are."""
-        news = (fresh.status, fresh.secondary_status) != (self.job.status, self.job.secondary_status)
+        news = _state(fresh) != _state(self.job)
         news = news or (message is not None and message != self._message)
         self._message = message or self._message
         self.job = fresh
@@ -137,3 +145,7 @@ class Watch:
         if key not in self._said:
             self._said.add(key)
             yield Note(text)
+
+
+def _state(job: Job) -> tuple[str | None, str | None]:
+    return job.status, job.secondary_status

@@ -242,7 +242,7 @@ def test_cloudwatch_that_is_down(shell: Shell) -> None:
     notes = ran.stderr.removeprefix(HEADER).splitlines()
     assert len(notes) == 2, "one note that it tries again, and the error"
     assert notes[0].endswith("; trying again")
-    assert notes[1] == f'error: logs:FilterLogEvents: Could not connect to the endpoint URL: "{url}/"'
+    assert notes[1] == f'error: logs:FilterLogEvents: could not connect to the endpoint URL: "{url}/"'
     assert (ran.stdout, ran.code) == ("", 1)
 
 

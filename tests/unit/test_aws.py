@@ -282,7 +282,7 @@ def test_no_error_class_of_botocore_is_left_unmapped(server: Server) -> None:
 def test_nobody_there_is_unavailable() -> None:
     error = refused(Aws(Account(endpoint_url=f"http://127.0.0.1:{free_port()}")))
     assert type(error) is Unavailable
-    assert error.message.startswith("logs:FilterLogEvents: Could not connect to the endpoint URL")
+    assert error.message.startswith("logs:FilterLogEvents: could not connect to the endpoint URL")
 
 
 @pytest.mark.usefixtures("keys")
@@ -292,7 +292,7 @@ def test_an_endpoint_that_is_no_url_is_an_error(url: str, monkeypatch: pytest.Mo
         monkeypatch.setenv("AWS_ENDPOINT_URL", "also nonsense")
     error = refused(Aws(Account(endpoint_url=url or None)))
     assert type(error) is Error
-    assert error.message.startswith("logs:FilterLogEvents: Invalid endpoint: ")
+    assert error.message.startswith("logs:FilterLogEvents: invalid endpoint: ")
 
 
 @pytest.mark.usefixtures("keys")
@@ -309,7 +309,7 @@ def test_a_parameter_that_the_operation_has_not_is_an_error(server: Server) -> N
 def test_without_credentials_the_hint_says_what_to_set(server: Server) -> None:
     error = refused(door(server))
     assert type(error) is Unauthorized
-    assert error.message == "logs:FilterLogEvents: Unable to locate credentials"
+    assert error.message == "logs:FilterLogEvents: unable to locate credentials"
     assert error.hint == (
         "set AWS_PROFILE or --profile, or renew the credentials in use (`aws sts get-caller-identity` shows them)"
     )
@@ -319,7 +319,7 @@ def test_without_credentials_the_hint_says_what_to_set(server: Server) -> None:
 def test_an_unknown_profile_is_an_error_with_the_known_ones(server: Server, files: Path) -> None:
     error = refused(door(server, profile="dve"))
     assert (type(error), error.hint) == (Error, "no profile is configured")
-    assert error.message == "The config profile (dve) could not be found"
+    assert error.message == "the config profile (dve) could not be found"
     (files / "config").write_text("[profile dev]\nregion = us-west-2\n[profile prod]\n")
     assert refused(door(server, profile="dve")).hint == "known profiles: dev, prod"
 
@@ -329,14 +329,14 @@ def test_an_unknown_profile_of_the_environment_is_the_same_error(
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "dve")
     error = refused(door(server))
-    assert (type(error), error.message) == (Error, "The config profile (dve) could not be found")
+    assert (type(error), error.message) == (Error, "the config profile (dve) could not be found")
 
 
 def test_a_broken_configuration_is_an_error(server: Server, files: Path) -> None:
     (files / "config").write_text("no section\n")
     error = refused(door(server))
     assert type(error) is Error
-    assert error.message.startswith("Unable to parse config file: ")
+    assert error.message.startswith("unable to parse config file: ")
 
 
 def test_a_profiles_key_signs_and_its_region_counts(server: Server, files: Path) -> None:

@@ -128,7 +128,10 @@ def test_a_signal_ends_a_command_quietly(signum: signal.Signals, code: int) -> N
             (*SMLOGS, "trainingjob", "xgb", "--since", "9" * 30 + "d"),
             f"--since: '{'9' * 30}d' is longer than 292 years",
         ),
-        ((*SMLOGS, "trainingjob", "xgb", "--tail", "-5"), "invalid value for '--tail': -5 is not in the range x>=-1"),
+        (
+            (*SMLOGS, "trainingjob", "xgb", "--tail", "-5"),
+            "--tail: '-5' is no number of lines",
+        ),
         ((*SMLOGS, "trainingjob", "xgb", "--timezone", "Mars"), "--timezone: unknown time zone 'Mars'"),
         ((*SMLOGS, "trainingjob", "xgb", "-f=maybe"), "-f: 'maybe' is neither true nor false"),
         ((*SMLOGS, "trainingjob", "xgb", "-v", "6"), "--v can't be honoured: --debug says what is asked"),

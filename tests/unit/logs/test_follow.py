@@ -136,5 +136,9 @@ def test_one_may_join_at_any_time(seed: int, joined: float, record_property: Rec
 def test_an_instance_is_followed_alone(seed: int) -> None:
     scenario, account, clock = prepared(seed)
     run = follow(account, clock, seed=seed, instances=("algo-[34]",)).go()
-    wanted = {line: count for line, count in visible(scenario, run.over_at).items() if "/algo-3" in line[0] or "/algo-4" in line[0]}
+    wanted = {
+        line: count
+        for line, count in visible(scenario, run.over_at).items()
+        if "/algo-3" in line[0] or "/algo-4" in line[0]
+    }
     assert run.lines() == wanted
