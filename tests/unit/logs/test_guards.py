@@ -446,7 +446,7 @@ def test_a_tail_begins_with_the_last_lines_and_loses_none_after() -> None:
     story.line(95.5, "late", late=12)
     story.clock.advance(100)
     run = story.follow(tail=3).go()
-    before = [event for event in run.batches[0]]
+    before = run.batches[0]
     assert [event["message"] for event in before if "algo-1-" in event["logStreamName"]] == [
         f"algo-1 at {at}.000" for at in (97, 98, 99)
     ]
