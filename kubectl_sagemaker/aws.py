@@ -7,6 +7,7 @@ there in 5 s or silent for 20 s counts as failed: botocore's own 60 s is a stall
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -20,7 +21,7 @@ from kubectl_sagemaker.text import one_line, phrase
 Parameters: TypeAlias = Mapping[str, Any]
 Answer: TypeAlias = dict[str, Any]
 
-ATTEMPTS: Final = {"logs": 1}
+ATTEMPTS: Final = {"logs": 1, "sts": 1}
 REFUSALS: Final[Mapping[str, type[Error]]] = {
     "Throttling": Throttled,
     "ThrottlingException": Throttled,
@@ -69,6 +70,7 @@ class Aws:
         self._debug = debug
         self._session: Any = None
         self._clients: dict[tuple[str, str | None, str | None], Any] = {}
+        self._account_id: str | None = None
 
     @property
     def region(self) -> str | None:
@@ -106,6 +108,7 @@ class Aws:
         A client and its session keep the old key after the credentials file has changed (measured).
         """
         self._session = None
+        self._account_id = None
         self._clients.clear()
 
     def call(
@@ -139,23 +142,42 @@ class Aws:
                 self._debug(f"aws {service}:{operation} {region} {outcome} {(time.monotonic() - began) * 1000:.0f} ms")
         return answer
 
+    def account_id(self, region: str) -> str | None:
+        """The 12 digits of the credentials' account; None where STS does not tell, which is no error."""
+        if self._account_id is None:
+            # Once: a follower meets the same refusal again and again.
+            self._account_id = ""
+            with contextlib.suppress(Error):
+                self._account_id = self.call("sts", "GetCallerIdentity", {}, region=region).get("Account", "")
+        return self._account_id or None
+
     def _client(self, service: str, region: str | None, endpoint_url: str | None) -> Any:
+        """A client; `endpoint_url` is the resource's wish, and --endpoint-url, environment and profile go before it."""
         key = (service, region, endpoint_url)
         client = self._clients.get(key)
         if client is None:
-            from botocore.config import Config
-
-            client = self._clients[key] = self.session.client(
-                service,
-                region_name=region,
-                endpoint_url=self.account.endpoint_url or endpoint_url,
-                config=Config(
-                    connect_timeout=5,
-                    read_timeout=20,
-                    retries={"mode": "standard", "total_max_attempts": ATTEMPTS.get(service, 3)},
-                ),
-            )
+            client = self._made(service, region, self.account.endpoint_url)
+            if endpoint_url and not self.account.endpoint_url:
+                usual = self._made(service, region, None, ignore_configured_endpoint_urls=True)
+                if client.meta.endpoint_url == usual.meta.endpoint_url:
+                    client = self._made(service, region, endpoint_url)
+            self._clients[key] = client
         return client
+
+    def _made(self, service: str, region: str | None, endpoint_url: str | None, **settings: Any) -> Any:
+        from botocore.config import Config
+
+        return self.session.client(
+            service,
+            region_name=region,
+            endpoint_url=endpoint_url,
+            config=Config(
+                connect_timeout=5,
+                read_timeout=20,
+                retries={"mode": "standard", "total_max_attempts": ATTEMPTS.get(service, 3)},
+                **settings,
+            ),
+        )
 
     def _translated(self, doing: str, do: Callable[[], Any]) -> Any:
         """Run `do`; whatever botocore raises becomes one of ours."""
@@ -234,7 +256,14 @@ class Aws:
         return f"known profiles: {', '.join(map(one_line, known))}" if known else "no profile is configured"
 
 
-AWS_DOMAINS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".api.amazonwebservices.com.cn")
+AWS_DOMAINS: Final = (
+    *(".amazonaws.com", ".api.aws"),
+    *(".amazonaws.com.cn", ".api.amazonwebservices.com.cn"),
+    *(".amazonaws.eu", ".api.amazonwebservices.eu"),
+    *(".c2s.ic.gov", ".api.aws.ic.gov", ".sc2s.sgov.gov", ".api.aws.scloud"),
+    *(".cloud.adc-e.uk", ".api.cloud-aws.adc-e.uk", ".csp.hci.ic.gov", ".api.aws.hci.ic.gov"),
+)
+"""What the names of AWS's endpoints end in, by partition: botocore's partitions.json, with which a test compares it."""
 
 
 def trusted_endpoint(url: str | None) -> str | None:

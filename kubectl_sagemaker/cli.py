@@ -25,8 +25,12 @@ import click
 from kubectl_sagemaker.errors import Error, TimedOut
 from kubectl_sagemaker.text import one_line
 
-VERBS: Final = {"logs": "smlogs", "status": "status", "sandbox": "sandbox"}
+VERBS: Final = {"logs": "smlogs", "status": "status", "sandbox": "sandbox", "completion": "completion"}
 """Commands of `kubectl sagemaker`, and the module of `commands/` that has each."""
+
+
+COMPLETE: Final = "_KUBECTL_SAGEMAKER_COMPLETE"
+"""Set, to its own name, by a shell's script that asks what can follow (completion.py)."""
 
 
 class Verbs(click.Group):
@@ -61,31 +65,40 @@ VERSION: Final = click.Option(
 )
 
 
-def smlogs() -> NoReturn:
-    """Run `kubectl smlogs`."""
+def smlogs_command() -> click.Command:
+    """The command of `kubectl smlogs`."""
+    from kubectl_sagemaker.commands.smlogs import command
 
-    def load() -> click.Command:
-        from kubectl_sagemaker.commands.smlogs import command
-
-        command.params.append(VERSION)
-        return command
-
-    run(load, "kubectl smlogs")
+    command.params.append(VERSION)
+    return command
 
 
-def sagemaker() -> NoReturn:
-    """Run `kubectl sagemaker`."""
-    group = Verbs(
+def sagemaker_command() -> click.Command:
+    """The command of `kubectl sagemaker`."""
+    return Verbs(
         "sagemaker",
         params=[VERSION],
         help="SageMaker jobs that run as Kubernetes custom resources: their logs and their state.",
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     )
-    run(lambda: group, "kubectl sagemaker")
+
+
+def smlogs() -> NoReturn:
+    """Run `kubectl smlogs`."""
+    run(smlogs_command, "kubectl smlogs")
+
+
+def sagemaker() -> NoReturn:
+    """Run `kubectl sagemaker`."""
+    run(sagemaker_command, "kubectl sagemaker")
 
 
 def run(load: Callable[[], click.Command], program: str) -> NoReturn:
     """Run a command on this process's arguments and exit; Ctrl-C is heard while it loads, too."""
+    if shell := os.environ.get(COMPLETE):
+        from kubectl_sagemaker.completion import answer
+
+        answer(load, shell, sys.argv[1:])
     signal.signal(signal.SIGTERM, _terminated)
     if sys.stderr is None:
         # Closed by the caller (2>&-): nobody wants to hear it.

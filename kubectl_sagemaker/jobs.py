@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from kubectl_sagemaker import kinds, parallel
 from kubectl_sagemaker.errors import Error, Forbidden, NotFound
 
 if TYPE_CHECKING:
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 Resource: TypeAlias = Mapping[str, Any]
 
-BROKEN_CONDITIONS: Final = ("ACK.Terminal", "ACK.Recoverable")
+TERMINAL: Final = "ACK.Terminal"
+BROKEN_CONDITIONS: Final = (TERMINAL, "ACK.Recoverable")
 """Conditions that say in their message what is wrong: the first needs another spec, the second may heal."""
 
 
@@ -52,9 +53,41 @@ class Job:
         return self.kind.ended(self.status)
 
     @property
+    def created(self) -> bool:
+        """Whether it is known that SageMaker has the job: by its ARN, or by a state of SageMaker's.
+
+        Its name says nothing: both controllers write that before they create the job.
+        """
+        return bool(
+            first(self.resource, (self.api.group.arn,))
+            or (self.status is not None and self.status not in self.api.group.own_states)
+        )
+
+    @property
+    def uncreated(self) -> bool:
+        """Whether it is known that SageMaker has no such job: a status that would have its ARN has none."""
+        return self.reconciled and self.api.group.arn is not None and not self.created
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the controller goes no further until the resource changes; a job that was created may run on."""
+        conditions = dig(self.resource, self.api.group.conditions)
+        return self.status in self.api.group.terminal_states or _held(conditions, TERMINAL) is not None
+
+    @property
     def problem(self) -> str | None:
         """In words, what is wrong; None if nothing is known to be."""
         return self.reason or (None if self.reconciled else "no controller has reconciled this")
+
+    @property
+    def advice(self) -> str | None:
+        """What to look at or to do about the problem; None if there is nothing to say."""
+        if not self.reconciled:
+            home = self.api.group.home
+            return f"is its controller running? `kubectl get deployments -n {home}` shows it where it usually is"
+        if self.terminal and not self.created:
+            return "its controller has given it up: correct the resource and apply it again"
+        return None
 
     @property
     def title(self) -> str:
@@ -123,12 +156,17 @@ def _annotation(resource: Resource, name: str | None) -> str | None:
 
 def _condition(conditions: object) -> str | None:
     """The message of the condition that says what is wrong."""
-    if not isinstance(conditions, list):
-        return None
     for wanted in BROKEN_CONDITIONS:
-        for condition in conditions:
-            if isinstance(condition, Mapping) and condition.get("type") == wanted and condition.get("status") == "True":
-                return f"{wanted}: {first(condition, ('message', 'reason')) or 'no message'}"
+        if (condition := _held(conditions, wanted)) is not None:
+            return f"{wanted}: {first(condition, ('message', 'reason')) or 'no message'}"
+    return None
+
+
+def _held(conditions: object, wanted: str) -> Resource | None:
+    """The condition of a type, if it is there and true."""
+    for condition in conditions if isinstance(conditions, list) else ():
+        if isinstance(condition, Mapping) and condition.get("type") == wanted and condition.get("status") == "True":
+            return condition
     return None
 
 
@@ -140,51 +178,96 @@ class Found:
     note: str | None = None
 
 
-def find(kube: Kube, target: Target, namespace: str, name: str) -> Found:
-    """Find the one resource of that name, in whichever of the target's groups has it.
+def find(kube: Kube, targets: Sequence[Target], namespace: str, name: str) -> Found:
+    """Find the one resource of that name, whichever of the targets' kinds and groups has it; requests in parallel.
 
     Each group's discovery is asked first: RBAC answers before routing, so a group that is not installed looks
-    forbidden to whoever may read only the other (facts: kubectl). A refusal in one group does not hide a hit in the
-    other. Raises NotFound, Forbidden, or Error when two groups have the name for different jobs.
+    forbidden to whoever may read only the other (facts: kubectl). A refusal does not hide a hit elsewhere. Raises
+    NotFound, Forbidden, or Error when several resources have the name.
     """
-    hits: list[Job] = []
-    refused: Forbidden | None = None
-    served = [api for api in target.apis if api.plural in kube.serves(api.group)]
-    for api in served:
+    rows = _served(kube, targets)
+
+    def look(row: tuple[Kind, Api]) -> Job | NotFound | Forbidden:
         try:
-            hits.append(read(target.kind, api, kube.get(api, namespace, name)))
-        except NotFound:
-            continue
-        except Forbidden as error:
-            refused = error
+            return read(*row, kube.get(row[1], namespace, name))
+        except (NotFound, Forbidden) as error:
+            return error
+
+    answers = parallel.each(look, rows)
+    hits = [answer for answer in answers if isinstance(answer, Job)]
     if hits:
         chosen = _one_of(hits)
         return replace(chosen, job=_with_region(kube, chosen.job))
-    if refused:
-        raise refused
-    resources = " and ".join(api.resource for api in served or target.apis)
-    if not served:
+    refused = [answer for answer in answers if isinstance(answer, Forbidden)]
+    if refused and (len(targets) == 1 or len(refused) == len(rows)):
+        raise refused[0]
+    raise _nowhere(targets, rows, answers, namespace, name)
+
+
+def _served(kube: Kube, targets: Iterable[Target]) -> list[tuple[Kind, Api]]:
+    """The targets' kinds, each with an API that the server has; raises NotFound if it has none of them."""
+    wanted = [(target.kind, api) for target in targets for api in target.apis]
+    groups = {api.group.name: api.group for _, api in wanted}
+    served = dict(zip(groups, parallel.each(kube.serves, groups.values()), strict=True))
+    rows = [(kind, api) for kind, api in wanted if api.plural in served[api.group.name]]
+    if not rows:
+        one = len({kind for kind, _ in wanted}) == 1
+        names = [api.resource for _, api in wanted] if one else sorted(groups)
         raise NotFound(
-            f"the server has no resource {resources}", hint="the custom resource definitions are not installed"
+            f"the server has no resource{'' if one else 's of'} {' and '.join(names)}",
+            hint="the custom resource definitions are not installed",
         )
-    raise NotFound(
-        f"{resources} {name!r} not found in namespace {namespace!r}",
-        hint="`kubectl sagemaker status -A` lists what there is",
-    )
+    return rows
 
 
-def _one_of(hits: list[Job]) -> Found:
-    """The hit; of two, the first (ACK's) if both mean the same SageMaker job, else an error."""
+def _nowhere(
+    targets: Sequence[Target],
+    rows: Sequence[tuple[Kind, Api]],
+    answers: Sequence[Job | NotFound | Forbidden],
+    namespace: str,
+    name: str,
+) -> NotFound:
+    """Say where it was looked for, and where that was forbidden."""
+    hint = "`kubectl sagemaker status -A` lists what there is"
+    if len(targets) == 1:
+        resources = " and ".join(api.resource for _, api in rows)
+        return NotFound(f"{resources} {name!r} not found in namespace {namespace!r}", hint=hint)
+    looked = [api for (_, api), answer in zip(rows, answers, strict=True) if not isinstance(answer, Forbidden)]
+    closed = [api for (_, api), answer in zip(rows, answers, strict=True) if isinstance(answer, Forbidden)]
+    text = f"{name!r} not found in namespace {namespace!r} among {_grouped(looked)}"
+    if closed:
+        text += f"; forbidden to look among {_grouped(closed)}"
+    kind = kinds.singular(name)
+    return NotFound(text, hint=f"{kind} is a kind: name the resource too, {kind} NAME" if kind else hint)
+
+
+def _grouped(apis: Iterable[Api]) -> str:
+    """`trainingjobs, processingjobs of GROUP and trainingjobs of GROUP`."""
+    plurals: dict[str, list[str]] = {}
+    for api in apis:
+        plurals.setdefault(api.group.name, []).append(api.plural)
+    return " and ".join(f"{', '.join(names)} of {group}" for group, names in plurals.items())
+
+
+def _one_of(hits: Sequence[Job]) -> Found:
+    """The hit; of two of one kind that mean the same SageMaker job, the first (ACK's); else an error."""
     if len(hits) == 1:
         return Found(hits[0])
-    chosen, other = hits
-    same_region = chosen.region == other.region or None in (chosen.region, other.region)
-    if chosen.job_name and chosen.job_name == other.job_name and same_region:
+    same_kind = all(hit.kind is hits[0].kind for hit in hits)
+    if same_kind and _same(*hits):
+        chosen, other = hits
         return Found(chosen, f"{chosen.api.resource} and {other.api.resource} both mean this job; reading the first")
-    raise Error(
-        f"{chosen.name!r} stands in two API groups for different SageMaker jobs",
-        hint=f"say which: {chosen.api.singular}.{chosen.api.group.name} or {other.api.singular}.{other.api.group.name}",
+    *others, last = (f"{hit.api.singular}.{hit.api.group.name}/{hit.name}" for hit in hits)
+    several = (
+        "stands in two API groups for different SageMaker jobs" if same_kind else "is the name of several resources"
     )
+    raise Error(f"{hits[0].name!r} {several}", hint=f"say which: {', '.join(others)} or {last}")
+
+
+def _same(one: Job, other: Job) -> bool:
+    """Whether two resources of one kind mean the same job in SageMaker, as far as they tell."""
+    same_region = one.region == other.region or None in (one.region, other.region)
+    return bool(one.job_name) and one.job_name == other.job_name and same_region
 
 
 def _with_region(kube: Kube, job: Job) -> Job:
@@ -220,25 +303,16 @@ def collect(kube: Kube, targets: Iterable[Target], namespace: str | None, *, sel
 
     A kind that is forbidden is among the refusals; it hides nothing else.
     """
-    wanted = [(target.kind, api) for target in targets for api in target.apis]
-    groups = {api.group.name: api.group for _, api in wanted}
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        served = dict(zip(groups, pool.map(kube.serves, groups.values()), strict=True))
-        rows = [(kind, api) for kind, api in wanted if api.plural in served[api.group.name]]
+    rows = _served(kube, targets)
 
-        def listed(row: tuple[Kind, Api]) -> tuple[list[Job], Error | None]:
-            kind, api = row
-            try:
-                return [read(kind, api, item) for item in kube.list(api, namespace, selector=selector)], None
-            except Forbidden as error:
-                return [], error
+    def listed(row: tuple[Kind, Api]) -> tuple[list[Job], Error | None]:
+        kind, api = row
+        try:
+            return [read(kind, api, item) for item in kube.list(api, namespace, selector=selector)], None
+        except Forbidden as error:
+            return [], error
 
-        answers = list(pool.map(listed, rows))
-    if not rows:
-        names = " and ".join(sorted(groups))
-        raise NotFound(
-            f"the server has no resources of {names}", hint="the custom resource definitions are not installed"
-        )
+    answers = parallel.each(listed, rows)
     return Listing(
         jobs=tuple(job for found, _ in answers for job in found),
         asked=len(rows),

@@ -8,7 +8,7 @@ object's root. A test holds every path against the published CRDs.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
@@ -35,8 +35,15 @@ class Group:
     conditions: str | None = None
     """Path of the list of conditions."""
     arn: str | None = None
+    """Path of the ARN, which is there once SageMaker has what the object stands for."""
+    own_states: frozenset[str] = frozenset()
+    """States that are the controller's own: they don't say whether SageMaker has the job."""
+    terminal_states: frozenset[str] = frozenset()
+    """Those of its own states from which the controller goes no further."""
     endpoint: str | None = None
     """Path of an own SageMaker endpoint URL."""
+    home: str = ""
+    """Namespace in which its documentation installs the controller."""
 
     @property
     def path(self) -> str:
@@ -54,13 +61,26 @@ ACK: Final = Group(
     account="status.ackResourceMetadata.ownerAccountID",
     conditions="status.conditions",
     arn="status.ackResourceMetadata.arn",
+    home="ack-system",
 )
 LEGACY: Final = Group(
     name="sagemaker.aws.amazon.com",
     version="v1",
     label="SageMaker Operators for Kubernetes",
     region=("spec.region",),
+    own_states=frozenset(
+        {
+            "SynchronizingK8sJobWithSageMaker",
+            "Reconciling",
+            "ReconcilingTrainingJob",
+            "ReconcilingTuningJob",
+            "ReconcilingEndpoint",
+            "Error",
+        }
+    ),
+    terminal_states=frozenset({"Error"}),
     endpoint="spec.sageMakerEndpoint",
+    home="sagemaker-k8s-operator-system",
 )
 GROUPS: Final = (ACK, LEGACY)
 
@@ -453,12 +473,34 @@ def parse(word: str) -> Target:
         apis = tuple(api for api in kind.apis if wanted in spellings(api))
         if apis:
             return Target(kind, apis)
-    known = [api.singular for kind in KINDS for api in kind.apis]
-    near = difflib.get_close_matches(wanted.split(".")[0], known, n=1, cutoff=0.6)
-    hint = f"did you mean {near[0]!r}?" if near else "`kubectl sagemaker status --help` lists the kinds"
+    near = nearest(word)
+    hint = f"did you mean {near!r}?" if near else "`kubectl sagemaker status --help` lists the kinds"
     raise Usage(f"unknown kind {word!r}", hint=hint)
+
+
+def nearest(word: str) -> str | None:
+    """The singular that an unknown KIND word is most like; None if it is like none."""
+    known = [api.singular for kind in KINDS for api in kind.apis]
+    near = difflib.get_close_matches(word.lower().split(".")[0], known, n=1, cutoff=0.6)
+    return near[0] if near else None
+
+
+def singular(text: str) -> str | None:
+    """The word as its kind's singular is spelt, if it is one for a kind; None if it is none."""
+    wanted = text.lower()
+    return next((api.singular for kind in KINDS for api in kind.apis if wanted in spellings(api)), None)
 
 
 def targets(*, all_kinds: bool) -> list[Target]:
     """Every kind that runs, or every kind, in both groups."""
     return [Target(kind, kind.apis) for kind in KINDS if kind.runs or all_kinds]
+
+
+def logged() -> list[Target]:
+    """Every kind that has a log, in both groups."""
+    return [Target(kind, kind.apis) for kind in KINDS if kind.log]
+
+
+def singulars(targets: Iterable[Target]) -> str:
+    """The targets' singulars for people, each once: `trainingjob, transformjob, batchtransformjob, …`."""
+    return ", ".join(dict.fromkeys(api.singular for target in targets for api in target.apis))

@@ -74,6 +74,11 @@ class Kube:
         self._access: Access | None = None
         self._session: _Session | None = None
 
+    @staticmethod
+    def prepare() -> None:
+        """Import what the first request would: who limits its time means the server's, not this machine's."""
+        import kubernetes.client  # noqa: F401  # for its effect
+
     @property
     def namespace(self) -> str:
         """Of the flags, else of the context, else of the pod that this runs in, else `default`."""

@@ -10,8 +10,9 @@ from typing import Any, Final, TypeVar
 
 import click
 from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
-from kubectl_sagemaker import kinds, times
+from kubectl_sagemaker import candidates, kinds, times
 from kubectl_sagemaker.aws import Account
 from kubectl_sagemaker.connection import Connection
 from kubectl_sagemaker.env import Env
@@ -95,6 +96,11 @@ class Command(click.Command):
             error.ctx = error.ctx or ctx
             raise
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
+        """Flags as the help shows them: without the opposites."""
+        opposites = {name for option in self.params for name in option.secondary_opts}
+        return [item for item in super().shell_complete(ctx, incomplete) if item.value not in opposites]
+
     def _plain(self, args: list[str]) -> Iterator[str]:
         flags = {name: option for option in self.params if isinstance(option, Flag) for name in option.opts}
         valued = {name for option in self.params if not isinstance(option, Flag) for name in option.opts}
@@ -160,17 +166,19 @@ def selector(text: str) -> str:
     return text
 
 
-def resource(words: Sequence[str]) -> tuple[kinds.Target, str]:
-    """KIND NAME or KIND/NAME as a target and a name; raises Usage."""
+def resource(words: Sequence[str]) -> tuple[list[kinds.Target], str]:
+    """KIND NAME, KIND/NAME or NAME as a name and the targets among which to look for it; raises Usage.
+
+    NAME alone means every kind that has a log.
+    """
     if len(words) == 1 and "/" in words[0]:
         words = words[0].split("/", 1)
     if not words:
-        raise Usage("name a resource: KIND NAME or KIND/NAME")
-    if len(words) == 1:
-        raise Usage(f"name the kind too: KIND {words[0]}, or KIND/{words[0]}")
+        raise Usage("name a resource: KIND NAME, KIND/NAME, or NAME alone")
     if len(words) > 2:
         raise Usage(f"one resource at a time: {' '.join(words)!r} are {len(words)} words")
-    return kinds.parse(words[0]), resource_name(words[1])
+    targets = [kinds.parse(words[0])] if len(words) == 2 else kinds.logged()
+    return targets, resource_name(words[-1])
 
 
 REFUSED: Final = {
@@ -209,20 +217,25 @@ WHEN: Final = Parsed("TIME", times.when)
 EXPRESSION: Final = Parsed("REGEX", filters.expression)
 
 CONNECTION: Final[tuple[click.Option, ...]] = (
-    click.Option(["-n", "--namespace"], type=Parsed("TEXT", namespace_name), help="Namespace; default: the context's."),
-    click.Option(["--context"], help="Context of the kubeconfig."),
-    click.Option(["--kubeconfig"], help="Path of the kubeconfig."),
-    click.Option(["--cluster"], help="Cluster of the kubeconfig."),
-    click.Option(["--user"], help="User of the kubeconfig."),
+    click.Option(
+        ["-n", "--namespace"],
+        type=Parsed("TEXT", namespace_name),
+        shell_complete=candidates.namespaces,
+        help="Namespace; default: the context's.",
+    ),
+    click.Option(["--context"], shell_complete=candidates.contexts, help="Context of the kubeconfig."),
+    click.Option(["--kubeconfig"], shell_complete=candidates.files, help="Path of the kubeconfig."),
+    click.Option(["--cluster"], shell_complete=candidates.contexts, help="Cluster of the kubeconfig."),
+    click.Option(["--user"], shell_complete=candidates.contexts, help="User of the kubeconfig."),
     click.Option(["-s", "--server"], help="Address and port of the API server."),
     click.Option(["--token"], help="Bearer token for the API server."),
     click.Option(["--as", "as_user"], help="User to impersonate."),
     click.Option(["--as-group", "as_groups"], multiple=True, help="Group to impersonate; repeatable."),
     click.Option(["--as-uid"], help="UID to impersonate."),
     click.Option(["--as-user-extra"], multiple=True, metavar="KEY=VALUE", help="Extra to impersonate; repeatable."),
-    click.Option(["--certificate-authority"], help="CA file of the API server."),
-    click.Option(["--client-certificate"], help="Client certificate file for TLS."),
-    click.Option(["--client-key"], help="Client key file for TLS."),
+    click.Option(["--certificate-authority"], shell_complete=candidates.files, help="CA file of the API server."),
+    click.Option(["--client-certificate"], shell_complete=candidates.files, help="Client certificate file for TLS."),
+    click.Option(["--client-key"], shell_complete=candidates.files, help="Client key file for TLS."),
     click.Option(["--tls-server-name"], help="Name to check the server's certificate against."),
     Flag(["--insecure-skip-tls-verify"], default=None, help="Don't check the server's certificate: insecure."),
     click.Option(["--proxy-url"], help="Proxy for requests to the API server."),
@@ -248,7 +261,10 @@ CONNECTION: Final[tuple[click.Option, ...]] = (
 ACCOUNT: Final[tuple[click.Option, ...]] = (
     click.Option(["--profile"], envvar=names("PROFILE"), help="AWS profile."),
     click.Option(["--region"], help="AWS region; default: the resource's, then the environment's."),
-    click.Option(["--endpoint-url"], help="Endpoint for SageMaker and CloudWatch Logs, instead of AWS's."),
+    click.Option(
+        ["--endpoint-url"],
+        help="Endpoint for all that is asked of AWS here (SageMaker, CloudWatch Logs, STS), instead of AWS's own.",
+    ),
 )
 TALK: Final[tuple[click.Option, ...]] = (
     Flag(["-q", "--quiet"], help="Say nothing but errors on stderr."),

@@ -11,16 +11,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from kubectl_sagemaker import aws, jobs, kinds
-from kubectl_sagemaker.errors import Forbidden
+from kubectl_sagemaker.errors import Forbidden, Unavailable
 from kubectl_sagemaker.logs.events import LogEvent, Note, Page, Transition
-from kubectl_sagemaker.logs.follow import Follower
+from kubectl_sagemaker.logs.follow import DRAIN, LONGEST_DRAIN, Follower
+from kubectl_sagemaker.logs.memory import Memory
 from kubectl_sagemaker.logs.read import read
 from kubectl_sagemaker.logs.source import Query, Source
 from kubectl_sagemaker.logs.watch import Watch
 from kubectl_sagemaker.sandbox.aws import SANDBOX, Account, Credential
+from kubectl_sagemaker.sandbox.faults import EVENT_OPERATIONS, Fault, Faults
 from kubectl_sagemaker.sandbox.protocol import AwsError
 from kubectl_sagemaker.sandbox.sagemaker import Stage
-from kubectl_sagemaker.sandbox.scenario import GROUP, Scenario
+from kubectl_sagemaker.sandbox.scenario import GROUP, Scenario, generate, play
 from tests.transport import Clock, answering
 
 KIND: Final = next(kind for kind in kinds.KINDS if kind.name == "TrainingJob")
@@ -30,6 +32,22 @@ T: Final = 1_750_000_000.0
 """When the tests' stories begin, epoch s."""
 PATIENCE: Final = 60.0
 """Seconds for which a reader tries one request."""
+
+ENDS: Final = ("Completed", "Failed", "Stopped")
+MEASURED: Final = {Fault.THROTTLED: 0.15, Fault.UNAVAILABLE: 0.05, Fault.RESET: 0.03, Fault.EMPTY_PAGE: 0.05}
+"""Share of the requests that each fault befalls: those with which other tools were measured."""
+EVERY: Final = {
+    Fault.THROTTLED: 0.15,
+    Fault.UNAVAILABLE: 0.03,
+    Fault.UNAVAILABLE_PAGE: 0.02,
+    Fault.RESET: 0.03,
+    Fault.CUT: 0.02,
+    Fault.PROXY_PAGE: 0.02,
+    Fault.EMPTY_PAGE: 0.04,
+    Fault.SHORT_PAGE: 0.04,
+    Fault.EXPIRED_TOKEN: 0.02,
+}
+"""More of them, and of every sort but stalls."""
 
 Line = tuple[str, int, str]
 """A line that can be counted: its stream, its timestamp in ms, its message."""
@@ -148,6 +166,11 @@ class Run:
         return [served.at for served in self.account.journal if served.operation == "FilterLogEvents"]
 
 
+def remembered(memory: Memory) -> int:
+    """How many ids are kept."""
+    return sum(map(len, memory._seen.values()))
+
+
 def counted(events: Iterable[LogEvent]) -> Counter[Line]:
     """Events as a multiset of lines."""
     return Counter((event["logStreamName"], event["timestamp"], event["message"]) for event in events)
@@ -156,6 +179,48 @@ def counted(events: Iterable[LogEvent]) -> Counter[Line]:
 def visible(scenario: Scenario, at: float) -> Counter[Line]:
     """The job's lines that CloudWatch shows at a moment, as a multiset."""
     return Counter((line.stream, line.timestamp, line.message) for line in scenario.lines if line.visible_at <= at)
+
+
+def prepared(seed: int, **more: Any) -> tuple[Scenario, Account, Clock]:
+    """The job of a seed in an account of its own, from the moment of its creation; `more` is for `generate`."""
+    clock = SharedClock()
+    account = Account(now=clock)
+    scenario = generate(seed, created=T, end=ENDS[seed % len(ENDS)], **more)
+    play(scenario, account)
+    return scenario, account, clock
+
+
+def afflicted(account: Account, seed: int) -> Callable[[jobs.Job], dict[str, Any]]:
+    """Let everything go wrong in an account, by seed; gives a Describe that fails every third time.
+
+    Through botocore, Describe would wait between its tries in real time.
+    """
+    chance = random.Random(seed)  # noqa: S311 -- no secret; a seed must give the same again
+    stalls = {Fault.STALL: 0.01} if seed % 3 == 1 else {}
+    account.faults = Faults(seed, {**EVERY, **stalls}, operations=EVENT_OPERATIONS)
+    account.logs.scan_limit = chance.choice((300, 1_000, 100_000))
+    account.logs.token_lifetime = chance.choice((1.5, 10.0, 86_400.0))
+    account.quotas = {"FilterLogEvents": chance.choice((2.0, 5.0))}
+    if seed % 3 == 0:
+        # Not from the very beginning: refused before any answer, credentials are an error.
+        begin = T + chance.uniform(20, 70)
+        expired = ((begin, begin + chance.uniform(5, 40)),)
+        account.credentials[SANDBOX.access_key] = replace(SANDBOX, expired=expired)
+
+    def describe(job: jobs.Job) -> dict[str, Any]:
+        if chance.random() < 1 / 3:
+            raise Unavailable("sagemaker:DescribeTrainingJob: The service is unavailable.")
+        return account.jobs.state("TrainingJob", job.job_name or "")
+
+    return describe
+
+
+def deadline(run: Run) -> float:
+    """When a follow should have ended, by what it showed: its drain window after its last news, or the last call."""
+    told = run.told_at[-1]
+    late = max(at - event["timestamp"] / 1000 for at, event in zip(run.printed_at, run.printed, strict=True))
+    window = max(DRAIN, min(LONGEST_DRAIN, 2 * late))
+    return min(max(told, run.printed_at[-1]) + window, told + LONGEST_DRAIN)
 
 
 def job(name: str = "job", status: str | None = "InProgress", **more: Any) -> jobs.Job:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from kubectl_sagemaker import kinds, times
+from kubectl_sagemaker import candidates, kinds, times
 from kubectl_sagemaker.aws import trusted_endpoint
-from kubectl_sagemaker.errors import Ended, Error, Unauthorized, Usage
+from kubectl_sagemaker.errors import Ended, Error, Forbidden, NotFound, Unauthorized, Usage
 from kubectl_sagemaker.options import (
     ACCOUNT,
     CONNECTION,
@@ -53,17 +53,21 @@ BEFORE_CREATION: Final = 60.0
     short_help="Print the log of a job, and follow it to its end.",
     help="""Print the CloudWatch log of the SageMaker job behind a custom resource.
 
+    NAME alone is looked for among all kinds that have a log, in both API groups.
+
     With --follow, print every line of every instance until the job has ended and its log is complete, and exit with
     the job's result: 0 Completed, 3 Failed, 4 Stopped.
 
     \b
     Examples:
       kubectl smlogs trainingjob xgboost-mnist -f
-      kubectl smlogs trainingjob/xgboost-mnist --tail 20
+      kubectl smlogs xgboost-mnist --tail 20
       kubectl smlogs batchtransformjob xgboost-batch -n ml --since 2h -o json
     """,
 )
-@click.argument("words", metavar="KIND NAME", nargs=-1)
+@click.argument(
+    "words", metavar="[KIND] NAME", nargs=-1, shell_complete=candidates.resources(kinds.logged(), alone=True)
+)
 @click.option("-f", "--follow", cls=Flag, help="Go on until the job has ended and its log is complete.")
 @click.option("--since", type=WHEN, help="Only events since then: 90s or 2d4h ago, a time, or a date; default: all.")
 @click.option("--since-time", type=WHEN, help="Only events since then, as kubectl has it: RFC 3339.")
@@ -90,6 +94,7 @@ BEFORE_CREATION: Final = 60.0
     "--timezone",
     "where",
     type=Parsed("ZONE", times.zone),
+    shell_complete=candidates.zones,
     default="local",
     show_default=True,
     envvar=names("TIMEZONE"),
@@ -137,16 +142,18 @@ def command(
         raise Usage("--since and --since-time both say where to begin: give one")
     if until and follow:
         raise Usage("--until ends the log, --follow goes on: give one")
-    target, name = resource(words)
-    if target.kind.log is None:
-        having = ", ".join(kind.apis[0].singular for kind in kinds.KINDS if kind.log)
-        raise Usage(f"{target.apis[0].singular} has no log of its own", hint=f"these have: {having}")
+    targets, name = resource(words)
+    if not any(target.kind.log for target in targets):
+        raise Usage(
+            f"{targets[0].apis[0].singular} has no log of its own", hint=f"these have: {kinds.singulars(kinds.logged())}"
+        )
     with env.deadline(timeout):
-        found = jobs.find(env.kube, target, env.kube.namespace, name)
+        found = jobs.find(env.kube, targets, env.kube.namespace, name)
         if found.note:
             env.note(found.note)
+        _say_endpoint(env, found.job)
         watch = _watch(env, found.job)
-        _name_known(env, watch, follow=follow)
+        _await_creation(env, watch, follow=follow)
         region = _region(env, watch.job)
         env.note(lines.header(watch.job, region))
         style = lines.Style(
@@ -169,11 +176,12 @@ def command(
             stream_prefix=stream_prefix,
             pattern=filter_pattern,
         )
-        source = _source(env, query, region, patience=None if follow else PATIENCE)
+        source = _source(env, query, watch.job, region, patience=None if follow else PATIENCE)
         output_to = functools.partial(_print, env, style, Filter(include, exclude))
         tail = None if tail == -1 else tail
         if not follow:
-            output_to(read(source, tail=tail))
+            if not output_to(read(source, tail=tail)) and tail != 0:
+                _explain_silence(env, watch.job, region)
             return 0
         follower = Follower(source, watch, tail)
         try:
@@ -197,37 +205,95 @@ def _watch(env: Env, job: Job) -> Watch:
     from kubectl_sagemaker import jobs
     from kubectl_sagemaker.logs.watch import Watch
 
-    def describe(job: Job) -> dict[str, Any]:
-        kind = job.kind.name
+    return Watch(
+        job,
+        look=lambda job: jobs.again(env.kube, job),
+        describe=lambda job: _describe(env, job, _region(env, job)),
+        now=env.now,
+    )
+
+
+def _describe(env: Env, job: Job, region: str) -> dict[str, Any]:
+    """SageMaker's answer; that it has no such job is Forbidden where another account may have it."""
+    kind = job.kind.name
+    try:
         return env.aws.call(
             "sagemaker",
             f"Describe{kind}",
             {f"{kind}Name": job.job_name},
-            region=_region(env, job),
+            region=region,
             endpoint_url=trusted_endpoint(job.endpoint_url),
         )
+    except NotFound as error:
+        raise _elsewhere(env, job, region, error) or error from error
 
-    return Watch(job, look=lambda job: jobs.again(env.kube, job), describe=describe, now=env.now)
+
+def _say_endpoint(env: Env, job: Job) -> None:
+    """Say that the resource's own endpoint is not asked, if it is not."""
+    if job.endpoint_url and not env.account.endpoint_url and not trusted_endpoint(job.endpoint_url):
+        path, url = job.api.group.endpoint, one_line(job.endpoint_url)
+        env.note(f"{job.title}: {path} {url!r} is ignored: it is no https address of AWS (--endpoint-url can name it)")
 
 
-def _name_known(env: Env, watch: Watch, *, follow: bool) -> None:
-    """Wait until the controller has given the job its name; without --follow that is an error."""
-    job = watch.job
-    if job.job_name:
-        if not job.reconciled:
-            env.note(f"{job.title}: {job.problem}; is its controller running?")
-        return
-    if not follow:
-        raise Error(
-            f"{job.title} has no SageMaker job yet: {job.problem or 'its status names none'}", hint="-f waits for it"
-        )
-    env.note(f"{job.title} has no SageMaker job yet: {job.problem or 'its status names none'}; waiting")
-    while not watch.job.job_name:
+def _elsewhere(env: Env, job: Job, region: str, error: Error) -> Error | None:
+    """What an access error means where the credentials are of another account than the job; else None."""
+    account = env.aws.account_id(region) if job.account else None
+    if account in {None, job.account}:
+        return None
+    return Forbidden(
+        f"{job.title} is in AWS account {job.account}, the credentials are of account {account}: {error.message}",
+        hint=f"give credentials of account {job.account}: --profile or AWS_PROFILE",
+    )
+
+
+def _explain_silence(env: Env, job: Job, region: str) -> None:
+    """Why there is no line, where that is known; raises Forbidden if the log is in another account."""
+    if job.problem:
+        env.note(f"{job.title}: {one_line(job.problem)}")
+    if elsewhere := _elsewhere(env, job, region, Error("there is no such log")):
+        raise elsewhere
+
+
+def _await_creation(env: Env, watch: Watch, *, follow: bool) -> None:
+    """Return once SageMaker has the job; say what keeps it from being created.
+
+    Both controllers write the job's name before they create it, so it is the status that tells, or else SageMaker.
+    Without `follow` it is an error that there is no job yet; with it, that there will be none.
+    """
+    said: set[str] = set()
+    while not (watch.job.job_name and (watch.job.created or watch.creation_time)):
+        job = watch.job
+        why = one_line(": ".join(filter(None, (job.status, job.problem))) or "its status names none")
+        if job.terminal or job.ended:
+            raise Error(f"{job.title} has no SageMaker job: {why}", hint=job.advice)
+        if not follow:
+            if job.job_name and not job.uncreated and _may_exist(env, job):
+                if not job.reconciled:
+                    env.note(f"{job.title}: {why}; {job.advice}")
+                return
+            hint = f"{job.advice}; -f waits for it" if job.advice else "-f waits for it"
+            raise Error(f"{job.title} has no SageMaker job yet: {why}", hint=hint)
+        if why not in said:
+            said.add(why)
+            env.note(f"{job.title} has no SageMaker job yet: {why}; waiting")
+            if job.advice:
+                env.note(f"hint: {job.advice}")
         for item in watch.poll():
             _tell(env, item)
-        if watch.job.ended:
-            raise Error(f"{watch.job.title} is {watch.job.status} and has no SageMaker job: {watch.job.problem or ''}")
         env.sleep(1.0)
+
+
+def _may_exist(env: Env, job: Job) -> bool:
+    """Whether SageMaker has a job of that name, or does not tell."""
+    region = _region(env, job)
+    try:
+        _describe(env, job, region)
+    except NotFound:
+        return False
+    except Error:
+        # The log's own requests meet the same trouble, and say so.
+        return True
+    return True
 
 
 def _region(env: Env, job: Job) -> str:
@@ -267,11 +333,17 @@ def _query(job: Job, *, start: int, **bounds: Any) -> Query:
     )
 
 
-def _source(env: Env, query: Query, region: str, *, patience: float | None) -> Source:
+def _source(env: Env, query: Query, job: Job, region: str, *, patience: float | None) -> Source:
     from kubectl_sagemaker.logs.source import Source
 
+    def fetch(operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            return env.aws.call("logs", operation, parameters, region=region)
+        except (Forbidden, NotFound) as error:
+            raise _elsewhere(env, job, region, error) or error from error
+
     return Source(
-        fetch=lambda operation, parameters: env.aws.call("logs", operation, parameters, region=region),
+        fetch=fetch,
         query=query,
         now=env.now,
         sleep=env.sleep,
@@ -281,13 +353,18 @@ def _source(env: Env, query: Query, region: str, *, patience: float | None) -> S
     )
 
 
-def _print(env: Env, style: Style, wanted: Filter, items: Iterator[Note | Page | Transition]) -> None:
-    """Pages to stdout, each at once; the rest to stderr, and transitions into JSON too."""
+def _print(env: Env, style: Style, wanted: Filter, items: Iterator[Note | Page | Transition]) -> int:
+    """Pages to stdout, each at once; the rest to stderr, and transitions into JSON too.
+
+    Returns how many events there were, wanted or not.
+    """
     from kubectl_sagemaker.logs.events import Transition
     from kubectl_sagemaker.render import lines
 
+    events = 0
     for item in items:
         if isinstance(item, list):
+            events += len(item)
             page = wanted.kept(item)
             # In pieces: the text of a long page is as large as the page.
             for first in range(0, len(page), AT_ONCE):
@@ -296,6 +373,7 @@ def _print(env: Env, style: Style, wanted: Filter, items: Iterator[Note | Page |
         _tell(env, item)
         if isinstance(item, Transition) and style.output == "json":
             env.write(lines.record(lines.transition_record(item)))
+    return events
 
 
 def _tell(env: Env, item: Note | Transition) -> None:

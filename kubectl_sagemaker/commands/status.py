@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kubectl_sagemaker import kinds
+from kubectl_sagemaker import candidates, kinds
 from kubectl_sagemaker.errors import Usage
-from kubectl_sagemaker.options import CONNECTION, SELECTOR, TALK, Command, Flag, names, resource, shared
+from kubectl_sagemaker.options import CONNECTION, SELECTOR, TALK, UNFIT, Command, Flag, names, resource, shared
 
 if TYPE_CHECKING:
     from kubectl_sagemaker.env import Env
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     cls=Command,
     name="status",
     short_help="Show what runs, what failed and why.",
-    help="""List the SageMaker jobs and endpoints of a namespace, or show one in full. Asks Kubernetes only.
+    help=f"""List the SageMaker jobs and endpoints of a namespace, or show one in full. Asks Kubernetes only.
+
+    KIND is one of {kinds.singulars(kinds.targets(all_kinds=True))}; plurals, and names with their API group, are understood
+    too.
 
     \b
     Examples:
@@ -28,7 +31,12 @@ if TYPE_CHECKING:
       kubectl sagemaker status trainingjob xgboost-mnist
     """,
 )
-@click.argument("words", metavar="[KIND [NAME]]", nargs=-1)
+@click.argument(
+    "words",
+    metavar="[KIND [NAME]]",
+    nargs=-1,
+    shell_complete=candidates.resources(kinds.targets(all_kinds=True)),
+)
 @click.option("-A", "--all-namespaces", cls=Flag, help="All namespaces.")
 @click.option("--all-kinds", cls=Flag, help="Also what does not run: models, endpoint configurations and the like.")
 @click.option("-l", "--selector", type=SELECTOR, help="Label selector, such as team=vision,stage!=test.")
@@ -68,8 +76,8 @@ def command(
     if len(words) > 1 or (words and "/" in words[0]):
         if all_namespaces or selector or all_kinds:
             raise Usage("one resource was named: -A, -l and --all-kinds choose among many")
-        target, name = resource(words)
-        found = jobs.find(env.kube, target, env.kube.namespace, name)
+        targets, name = resource(words)
+        found = jobs.find(env.kube, targets, env.kube.namespace, name)
         if found.note:
             env.note(found.note)
         job = found.job
@@ -79,8 +87,10 @@ def command(
             "name": lambda: render.as_names([job]),
         }
         env.write(one.get(output, lambda: render.full(job, now=env.now(), width=width, colour=colour))())
+        if job.advice:
+            env.note(f"hint: {job.advice}")
         return 0
-    targets = [kinds.parse(words[0])] if words else kinds.targets(all_kinds=all_kinds)
+    targets = [_kind(words[0])] if words else kinds.targets(all_kinds=all_kinds)
     namespace = None if all_namespaces else env.kube.namespace
     listing = jobs.collect(env.kube, targets, namespace, selector=selector)
     if len(listing.refusals) == listing.asked:
@@ -108,3 +118,14 @@ def command(
     else:
         env.note("no resources found" + (f" in namespace {namespace}" if namespace else ""))
     return 0
+
+
+def _kind(word: str) -> kinds.Target:
+    """The kind to list; raises Usage, which says what to do if the word was meant for a resource's name."""
+    try:
+        return kinds.parse(word)
+    except Usage as error:
+        if kinds.nearest(word) or UNFIT.search(word):
+            raise
+        hint = f"the first word is a kind: `kubectl sagemaker status trainingjob {word}`; --help lists the kinds"
+        raise Usage(error.message, hint=hint) from error

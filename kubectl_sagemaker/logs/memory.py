@@ -37,8 +37,8 @@ class Memory:
     """Where `newest` stood when the last completed wide scan began."""
     _forgotten: int = 0
     """Ids before it are forgotten, so that nothing may be read there again, even where the window grows."""
-    _seen: dict[str, int] = field(default_factory=dict)
-    _prune_at: int = 10_000
+    _seen: dict[int, set[str]] = field(default_factory=dict)
+    """Ids by the second of their event's timestamp, so that the oldest can be forgotten at once."""
 
     @property
     def window(self) -> float:
@@ -64,12 +64,15 @@ class Memory:
         `sight` is now by our clock (seconds since the epoch); None while catching up, when lateness can't be told
         from history.
         """
-        seen = self._seen
-        fresh = [event for event in page if event["eventId"] not in seen]
+        fresh = Page()
+        for event in page:
+            ids = self._seen.setdefault(event["timestamp"] // 1000, set())
+            identity = event["eventId"]
+            if identity not in ids:
+                ids.add(identity)
+                fresh.append(event)
         if not fresh:
             return fresh
-        for event in fresh:
-            seen[event["eventId"]] = event["timestamp"]
         ingested = max(event.get("ingestionTime", event["timestamp"]) for event in fresh)
         self.ingested = max(self.ingested, ingested)
         self.newest = max(self.newest, min(self.ingested, fresh[-1]["timestamp"]))
@@ -77,15 +80,16 @@ class Memory:
             lag = sight - self.ingested / 1000
             self.skew = lag if self.skew is None else min(self.skew, lag)
             self.lateness = max(self.lateness, _lateness(fresh, sight - self.skew))
-        if len(seen) > self._prune_at:
-            self.prune()
+        self._forget()
         return fresh
 
-    def prune(self) -> None:
+    def _forget(self) -> None:
         """Forget the ids behind the floor: no scan asks for them again."""
-        floor = self._forgotten = self.floor
-        self._seen = {event: timestamp for event, timestamp in self._seen.items() if timestamp >= floor}
-        self._prune_at = max(10_000, len(self._seen) * 5 // 4)
+        floor = self.floor // 1000
+        if floor > self._forgotten // 1000:
+            self._forgotten = floor * 1000
+            for second in [second for second in self._seen if second < floor]:
+                del self._seen[second]
 
 
 def _lateness(events: Page, sight: float) -> float:

@@ -49,6 +49,8 @@ class Part:
     namespace: str = "default"
     job_name: str | None
     """None: nobody has reconciled the object."""
+    status: Mapping[str, Any] | None = None
+    """What a controller has written once, in place of a job's state: SageMaker has no such job, or not here."""
     created: float
     stages: tuple[Stage, ...] = ()
     """Offsets are seconds from `created`."""
@@ -79,7 +81,7 @@ class World:
         for part in parts:
             kind, api = ROWS[part.resource]
             created = moment(part.created)
-            if part.job_name:
+            if part.job_name and part.status is None:
                 stages = [
                     Stage(moment(part.created + stage.offset) - created, stage.status, stage.secondary, stage.message)
                     for stage in part.stages
@@ -116,7 +118,9 @@ class World:
         self.pretend(created)
         self.cluster.create(RESOURCES[api.resource], part.namespace, thing)
         self.pretend(None)
-        if part.job_name:
+        if part.status is not None:
+            self.cluster.patch_status(RESOURCES[api.resource], part.namespace, part.name, part.status)
+        elif part.job_name:
             self.mirrored.append((kind, api, part))
 
     def reconcile(self) -> None:
@@ -348,6 +352,14 @@ def child(number: int, begins: float, ends: float, end: str = "Completed") -> Pa
     )
 
 
+def stuck(kind: str, message: str) -> dict[str, Any]:
+    """The status that ACK writes for a job that it could not create."""
+    return {
+        "ackResourceMetadata": {"ownerAccountID": "123456789012", "region": "us-west-2"},
+        "conditions": [{"type": kind, "status": "True", "message": message}],
+    }
+
+
 REASON: Final = "AlgorithmError: ExecuteUserScriptError: torch.cuda.OutOfMemoryError: CUDA out of memory, exit code: 1"
 
 PARTS: Final[tuple[Part, ...]] = (
@@ -429,6 +441,41 @@ PARTS: Final[tuple[Part, ...]] = (
         job_name=None,
         created=-6 * MINUTE,
         request=training(1, "ml.m4.xlarge"),
+    ),
+    Part(
+        resource="trainingjobs.sagemaker.services.k8s.aws",
+        name="no-such-instance",
+        namespace="ml",
+        job_name="no-such-instance",
+        created=-50 * MINUTE,
+        request=training(1, "ml.p99.large"),
+        status=stuck(
+            "ACK.Terminal",
+            "ValidationException: 1 validation error detected: Value 'ml.p99.large' at 'resourceConfig.instanceType' "
+            "failed to satisfy constraint",
+        ),
+    ),
+    Part(
+        resource="trainingjobs.sagemaker.services.k8s.aws",
+        name="no-pass-role",
+        namespace="ml",
+        job_name="no-pass-role",
+        created=-12 * MINUTE,
+        request=training(1, "ml.m5.large"),
+        status=stuck(
+            "ACK.Recoverable",
+            "AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/ack-sagemaker-controller is not "
+            f"authorized to perform: iam:PassRole on resource: {ROLE}",
+        ),
+    ),
+    Part(
+        resource="processingjobs.sagemaker.aws.amazon.com",
+        name="no-entrypoint",
+        namespace="ml",
+        job_name=None,
+        created=-30 * MINUTE,
+        request=PROCESSING,
+        status={"processingJobStatus": "Error", "additional": "ValidationException: ContainerEntrypoint is empty"},
     ),
     Part(
         resource="batchtransformjobs.sagemaker.aws.amazon.com",

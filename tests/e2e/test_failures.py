@@ -28,8 +28,8 @@ def refused(error: str, hint: str = "", code: int = 1, *, before: str = "") -> R
 @pytest.mark.parametrize(
     ("arguments", "error", "hint"),
     [
-        ((), "name a resource: KIND NAME or KIND/NAME", ""),
-        (("xgb",), "name the kind too: KIND xgb, or KIND/xgb", ""),
+        ((), "name a resource: KIND NAME, KIND/NAME, or NAME alone", ""),
+        (("a/b/c",), "unknown kind 'a'", "hint: `kubectl sagemaker status --help` lists the kinds\n"),
         (("trainingjob", "xgb", "more"), "one resource at a time: 'trainingjob xgb more' are 3 words", ""),
         (("trainngjob", "xgb"), "unknown kind 'trainngjob'", "hint: did you mean 'trainingjob'?\n"),
         (("pods", "xgb"), "unknown kind 'pods'", "hint: `kubectl sagemaker status --help` lists the kinds\n"),
@@ -131,14 +131,15 @@ def test_a_name_in_another_namespace(shell: Shell) -> None:
 def test_one_name_for_two_jobs_names_both_ways_to_say_which(shell: Shell) -> None:
     assert shell.smlogs("trainingjob", "churn") == refused(
         "'churn' stands in two API groups for different SageMaker jobs",
-        f"hint: say which: trainingjob.{ACK} or trainingjob.{LEGACY}\n",
+        f"hint: say which: trainingjob.{ACK}/churn or trainingjob.{LEGACY}/churn\n",
     )
 
 
 def test_an_object_that_nobody_has_reconciled(shell: Shell) -> None:
     assert shell.smlogs("trainingjob", "not-reconciled") == refused(
         "trainingjob/not-reconciled has no SageMaker job yet: no controller has reconciled this",
-        "hint: -f waits for it\n",
+        "hint: is its controller running? `kubectl get deployments -n sagemaker-k8s-operator-system` shows it where it "
+        "usually is; -f waits for it\n",
     )
 
 

@@ -14,6 +14,7 @@ from tests.environment import PROGRAMS, kubectls
 CHECKOUT = Path(__file__).parents[2]
 PLUGINS = CHECKOUT / "plugins"
 NAMES = ("kubectl-smlogs", "kubectl-sagemaker")
+FOR_TAB = ("kubectl_complete-smlogs", "kubectl_complete-sagemaker")
 
 
 def with_plugins(shell: Shell, plugins: Path, tmp_path: Path) -> Shell:
@@ -35,7 +36,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def test_there_is_one_for_each_program() -> None:
-    assert sorted(path.name for path in PLUGINS.iterdir() if os.access(path, os.X_OK)) == sorted(NAMES)
+    assert sorted(path.name for path in PLUGINS.iterdir() if os.access(path, os.X_OK)) == sorted(NAMES + FOR_TAB)
 
 
 def test_they_run_the_checkouts_programs(shell: Shell, checkout: Path, tmp_path: Path) -> None:
@@ -51,6 +52,17 @@ def test_arguments_and_exit_codes_pass_through(shell: Shell, checkout: Path, tmp
     assert ran.stderr.startswith("error: one resource at a time: ")
     assert "$HOME" in ran.stderr
     assert (ran.stdout, ran.code) == ("", 2)
+
+
+@pytest.mark.parametrize("name", FOR_TAB)
+def test_kubectl_completes_by_them_and_without_a_venv_hears_nothing(
+    shell: Shell, checkout: Path, tmp_path: Path, name: str
+) -> None:
+    plugged = with_plugins(shell, checkout / "plugins", tmp_path)
+    ran = plugged.run("kubectl", "__complete", name.removeprefix("kubectl_complete-"), "--vers")
+    assert (ran.stdout, ran.code) == ("--version\tPrint the version.\n:4\n", 0)
+    (checkout / ".venv" / "bin").unlink()
+    assert plugged.run(name, "--vers") == Ran(":4\n", "", 0)
 
 
 @pytest.mark.parametrize("absolute", [True, False], ids=["absolute", "relative"])

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from kubectl_sagemaker.aws import REFUSALS, Account, Aws
+from kubectl_sagemaker.aws import AWS_DOMAINS, REFUSALS, Account, Aws
 from kubectl_sagemaker.errors import Error, Forbidden, Invalid, NotFound, Throttled, Unauthorized, Unavailable
 from tests.servers import free_port
 
@@ -461,3 +462,120 @@ def test_one_region_has_one_client_and_each_region_its_own(server: Server) -> No
         call(aws, region=region)
     assert len(made) == 2
     assert [asked["Authorization"].split("/")[2] for asked in server.asked] == ["us-west-2", "us-west-2", "eu-west-1"]
+
+
+# Regions, partitions, endpoints
+
+
+def urls(aws: Aws, region: str, *, resource: str | None = None) -> list[str]:
+    """Scheme and host that SageMaker, CloudWatch Logs and STS are asked at, without a network."""
+    from botocore.awsrequest import AWSResponse
+
+    asked: list[str] = []
+
+    def answer(request: Any, **_: Any) -> Any:
+        parts = urlsplit(request.url)
+        asked.append(f"{parts.scheme}://{parts.netloc}")
+        assert f"/{region}/" in request.headers["Authorization"].decode()
+        return AWSResponse(request.url, 400, {}, _Body())
+
+    aws.session.events.register("before-send", answer)
+    for service, operation, parameters in (
+        ("sagemaker", "DescribeTrainingJob", {"TrainingJobName": "xgb"}),
+        ("logs", "FilterLogEvents", {"logGroupName": "g"}),
+        ("sts", "GetCallerIdentity", {}),
+    ):
+        wish = resource if service == "sagemaker" else None
+        with pytest.raises(Error):
+            aws.call(service, operation, parameters, region=region, endpoint_url=wish)
+    return asked
+
+
+class _Body:
+    """An answer's body that is empty."""
+
+    def stream(self) -> Iterator[bytes]:
+        yield b"{}"
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize(
+    ("region", "suffix"),
+    [
+        ("us-west-2", "us-west-2.amazonaws.com"),
+        ("cn-north-1", "cn-north-1.amazonaws.com.cn"),
+        ("us-gov-west-1", "us-gov-west-1.amazonaws.com"),
+    ],
+)
+def test_every_partition_has_its_own_endpoints(region: str, suffix: str) -> None:
+    names = ("api.sagemaker", "logs", "sts")
+    assert urls(Aws(Account()), region) == [f"https://{name}.{suffix}" for name in names]
+
+
+def test_a_trusted_endpoint_can_be_in_every_partition() -> None:
+    import botocore.loaders
+
+    partitions = botocore.loaders.Loader().load_data("partitions")["partitions"]
+    known = {f".{partition['outputs'][key]}" for partition in partitions for key in ("dnsSuffix", "dualStackDnsSuffix")}
+    assert known == set(AWS_DOMAINS)
+
+
+RESOURCES_WISH = "https://vpce-1.api.sagemaker.us-west-2.vpce.amazonaws.com"
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_resources_endpoint_is_sagemakers_alone_and_goes_before_awss_own() -> None:
+    found = urls(Aws(Account()), "us-west-2", resource=RESOURCES_WISH)
+    assert found == [RESOURCES_WISH, "https://logs.us-west-2.amazonaws.com", "https://sts.us-west-2.amazonaws.com"]
+
+
+@pytest.mark.usefixtures("keys")
+def test_endpoint_url_is_for_all_services_and_goes_before_everything() -> None:
+    aws = Aws(Account(endpoint_url="http://127.0.0.1:1"))
+    assert urls(aws, "us-west-2", resource=RESOURCES_WISH) == ["http://127.0.0.1:1"] * 3
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SAGEMAKER"])
+def test_the_environments_endpoint_goes_before_a_resources(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, "http://127.0.0.1:2")
+    assert urls(Aws(Account()), "us-west-2", resource=RESOURCES_WISH)[0] == "http://127.0.0.1:2"
+    monkeypatch.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
+    assert urls(Aws(Account()), "us-west-2", resource=RESOURCES_WISH)[0] == RESOURCES_WISH
+
+
+@pytest.mark.usefixtures("keys")
+def test_the_profiles_endpoint_goes_before_a_resources(files: Path) -> None:
+    (files / "config").write_text("[default]\nendpoint_url = http://127.0.0.1:3\n")
+    assert urls(Aws(Account()), "us-west-2", resource=RESOURCES_WISH) == ["http://127.0.0.1:3"] * 3
+
+
+# The credentials' account
+
+
+def identity(server: Server, account: str) -> None:
+    server.content_type = "text/xml"
+    server.status = 200
+    server.body = (
+        '<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>'
+        f"<Account>{account}</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
+    ).encode()
+
+
+@pytest.mark.usefixtures("keys")
+def test_sts_is_asked_once_whose_the_credentials_are_and_anew_when_they_are(server: Server) -> None:
+    aws = door(server)
+    identity(server, "123456789012")
+    assert [aws.account_id("us-west-2") for _ in range(3)] == ["123456789012"] * 3
+    assert len(server.asked) == 1
+    aws.renew()
+    identity(server, "999999999999")
+    assert aws.account_id("us-west-2") == "999999999999"
+
+
+@pytest.mark.usefixtures("keys")
+def test_sts_that_refuses_is_no_error_and_is_asked_once(server: Server) -> None:
+    aws = door(server)
+    server.refuse("AccessDenied", status=403)
+    assert [aws.account_id("us-west-2") for _ in range(3)] == [None] * 3
+    assert len(server.asked) == 1

@@ -18,9 +18,10 @@ AWS = frozenset({"boto3", "botocore"})
 SERVER = frozenset({"aiohttp", "kubectl_sagemaker.sandbox"})
 SCRIPT = """
 import atexit, json, sys
+from importlib import import_module
 atexit.register(lambda: open(sys.argv.pop(), "w").write(json.dumps([*sys.modules])))
-from kubectl_sagemaker import cli
-program = getattr(cli, sys.argv[1])
+module, _, name = sys.argv[1].rpartition(".")
+program = getattr(import_module("kubectl_sagemaker." + (module or "cli")), name)
 report = sys.argv[-1]
 sys.argv[:] = ["kubectl-" + sys.argv[1], *sys.argv[2:-1]]
 try:
@@ -59,7 +60,6 @@ def sandbox() -> Iterator[dict[str, str]]:
         ("smlogs --help", 0),
         ("smlogs --version", 0),
         ("smlogs", 2),
-        ("smlogs xgb", 2),
         ("smlogs trainigjob xgb", 2),
         ("smlogs trainingjob a/b", 2),
         ("smlogs trainingjob xgb --since yesterdayish", 2),
@@ -76,6 +76,8 @@ def sandbox() -> Iterator[dict[str, str]]:
         ("sagemaker status -A trainingjob xgb", 2),
         ("sagemaker sandbox --help", 0),
         ("sagemaker sandbox --speed 0", 2),
+        ("sagemaker completion bash", 0),
+        ("sagemaker completion csh", 2),
     ],
 )
 def test_help_and_wrong_usage_pay_for_no_client(line: str, code: int, tmp_path: Path) -> None:
@@ -84,7 +86,21 @@ def test_help_and_wrong_usage_pay_for_no_client(line: str, code: int, tmp_path: 
     assert not modules & SERVER
 
 
-@pytest.mark.parametrize("line", ["smlogs trainingjob xgb", "sagemaker status", "sagemaker status trainingjob xgb"])
+@pytest.mark.parametrize("line", ["smlogs tra", "smlogs --fo", "smlogs -o", "sagemaker st", "sagemaker status m"])
+def test_completing_kinds_and_flags_pays_for_no_client(line: str, tmp_path: Path) -> None:
+    exit_code, modules = imported(tmp_path, *f"completion.{line}".split())
+    assert (exit_code, modules & HEAVY) == (0, set())
+    assert not modules & (AWS | SERVER | {"importlib.metadata", "concurrent.futures"})
+
+
+def test_completing_names_pays_for_kubernetes_only(tmp_path: Path, sandbox: dict[str, str]) -> None:
+    exit_code, modules = imported(tmp_path, "completion.smlogs", "batchtransformjob", "", environment=sandbox)
+    assert exit_code == 0
+    assert "kubernetes" in modules
+    assert not modules & (AWS | SERVER | {"rich"})
+
+
+@pytest.mark.parametrize("line", ["smlogs trainingjob xgb", "smlogs xgb", "sagemaker status"])
 def test_without_a_cluster_neither_aws_nor_a_table_is_paid_for(line: str, tmp_path: Path) -> None:
     exit_code, modules = imported(tmp_path, *line.split())
     assert exit_code == 1

@@ -188,6 +188,52 @@ def test_an_empty_status_means_that_no_controller_has_seen_it(status: object) ->
     assert read(ACK_TRAINING, made(status__conditions=[])).problem is None
 
 
+def test_what_to_look_at_is_where_the_groups_controller_usually_is() -> None:
+    for word, home in ((ACK_TRAINING, "ack-system"), (LEGACY_TRAINING, "sagemaker-k8s-operator-system")):
+        assert f"`kubectl get deployments -n {home}`" in (read(word, made()).advice or "")
+    assert read(ACK_TRAINING, made(status__trainingJobStatus="Failed", status__failureReason="x")).advice is None
+
+
+@pytest.mark.parametrize(
+    ("word", "status", "created", "uncreated"),
+    [
+        # ACK: the ARN, or SageMaker's state; the name in the spec says nothing.
+        (ACK_TRAINING, {}, False, False),
+        (ACK_TRAINING, {"ackResourceMetadata": {"ownerAccountID": "123456789012"}}, False, True),
+        (ACK_TRAINING, {"conditions": [{"type": "ACK.Recoverable", "status": "True"}]}, False, True),
+        (ACK_TRAINING, {"ackResourceMetadata": {"arn": "arn:aws:sagemaker:…"}}, True, False),
+        (ACK_TRAINING, {"trainingJobStatus": "InProgress"}, True, False),
+        # Legacy: the name in the status is there before the job, and there is no ARN.
+        (LEGACY_TRAINING, {"sageMakerTrainingJobName": "xgb"}, False, False),
+        (LEGACY_TRAINING, {"trainingJobStatus": "SynchronizingK8sJobWithSageMaker"}, False, False),
+        (LEGACY_TRAINING, {"trainingJobStatus": "ReconcilingTrainingJob", "additional": "denied"}, False, False),
+        (LEGACY_TRAINING, {"trainingJobStatus": "InProgress"}, True, False),
+        (LEGACY_TRAINING, {"trainingJobStatus": "SomethingNew"}, True, False),
+    ],
+)
+def test_whether_sagemaker_has_the_job_is_told_by_its_arn_or_its_state_and_by_no_name(
+    word: str, status: dict[str, Any], created: bool, uncreated: bool
+) -> None:
+    job = read(word, made(spec__trainingJobName="xgb", status=status))
+    assert (job.job_name, job.created, job.uncreated) == ("xgb", created, uncreated)
+
+
+@pytest.mark.parametrize(
+    ("word", "status", "terminal"),
+    [
+        (ACK_TRAINING, {"conditions": [{"type": "ACK.Terminal", "status": "True"}]}, True),
+        (ACK_TRAINING, {"conditions": [{"type": "ACK.Terminal", "status": "False"}]}, False),
+        (ACK_TRAINING, {"conditions": [{"type": "ACK.Recoverable", "status": "True"}]}, False),
+        (ACK_TRAINING, {"trainingJobStatus": "Error"}, False),
+        (LEGACY_TRAINING, {"trainingJobStatus": "Error"}, True),
+        (LEGACY_TRAINING, {"trainingJobStatus": "ReconcilingTrainingJob", "additional": "denied"}, False),
+        (LEGACY_TRAINING, {"conditions": [{"type": "ACK.Terminal", "status": "True"}]}, False),
+    ],
+)
+def test_a_controller_has_given_up_where_it_says_so(word: str, status: dict[str, Any], terminal: bool) -> None:
+    assert read(word, made(status=status)).terminal is terminal
+
+
 def test_the_specs_words_are_not_the_controllers() -> None:
     """What a user wrote never counts as a state."""
     job = read(ACK_TRAINING, made(spec__trainingJobStatus="Completed", spec__failureReason="x"))
@@ -257,7 +303,7 @@ def both(ack: dict[str, Any] | None = None, legacy: dict[str, Any] | None = None
 
 
 def find(cluster: Cluster, word: str = "trainingjob", name: str = "xgb", namespace: str = "ml") -> jobs.Found:
-    return jobs.find(cluster.kube, kinds.parse(word), namespace, name)
+    return jobs.find(cluster.kube, [kinds.parse(word)], namespace, name)
 
 
 def test_a_job_is_found_in_whichever_group_has_it() -> None:
@@ -317,7 +363,7 @@ def test_two_objects_that_mean_different_jobs_are_an_error_with_the_two_ways_to_
     with pytest.raises(Error) as caught:
         find(cluster)
     assert caught.value.message == "'xgb' stands in two API groups for different SageMaker jobs"
-    assert caught.value.hint == f"say which: {ACK_TRAINING} or {LEGACY_TRAINING}"
+    assert caught.value.hint == f"say which: {ACK_TRAINING}/xgb or {LEGACY_TRAINING}/xgb"
     assert caught.value.exit_code == 1
     for word, group in ((ACK_TRAINING, ACK), (LEGACY_TRAINING, LEGACY)):
         assert find(cluster, word).job.api.group is group
@@ -363,6 +409,87 @@ def test_read_again_a_job_keeps_the_region_that_was_found() -> None:
     cluster.resources[f"trainingjobs.{ACK.name}"][0]["status"] = {"trainingJobStatus": "Completed"}
     fresh = jobs.again(cluster.kube, job)
     assert (fresh.status, fresh.region) == ("Completed", "eu-west-1")
+
+
+# NAME alone
+
+
+def search(cluster: Cluster, name: str = "xgb") -> jobs.Found:
+    return jobs.find(cluster.kube, kinds.logged(), "ml", name)
+
+
+LOGGED = [api for kind in KINDS if kind.log for api in kind.apis]
+
+
+@pytest.mark.parametrize("api", LOGGED, ids=lambda api: api.resource)
+def test_a_name_alone_is_found_in_every_kind_that_has_a_log(api: Api) -> None:
+    cluster = Cluster({api.resource: [made()], "models.sagemaker.aws.amazon.com": [made()]})
+    found = search(cluster)
+    assert (found.job.api, found.job.name, found.note) == (api, "xgb", None)
+
+
+def test_only_what_is_served_is_asked() -> None:
+    cluster = Cluster({f"endpoints.{ACK.name}": [made()]}, absent=(LEGACY,))
+    assert search(cluster).job.kind.name == "Endpoint"
+    assert not any(LEGACY.name in asked for asked in cluster.asked if asked.startswith("list"))
+
+
+def test_several_hits_are_listed_as_they_can_be_typed() -> None:
+    cluster = Cluster(
+        {
+            f"trainingjobs.{ACK.name}": [made(spec__trainingJobName="one")],
+            f"trainingjobs.{LEGACY.name}": [made(status__sageMakerTrainingJobName="one")],
+            f"hostingdeployments.{LEGACY.name}": [made()],
+        }
+    )
+    with pytest.raises(Error) as caught:
+        search(cluster)
+    assert caught.value.message == "'xgb' is the name of several resources"
+    assert caught.value.hint == (
+        f"say which: {ACK_TRAINING}/xgb, {LEGACY_TRAINING}/xgb or hostingdeployment.{LEGACY.name}/xgb"
+    )
+    for word in caught.value.hint.removeprefix("say which: ").replace(" or ", ", ").split(", "):
+        kind, _, name = word.partition("/")
+        assert find(cluster, kind, name).job.api.singular == kind.partition(".")[0]
+
+
+def test_two_objects_that_mean_one_job_are_one_hit() -> None:
+    ack, legacy = made(spec__trainingJobName="one"), made(status__sageMakerTrainingJobName="one")
+    found = search(both(ack, legacy))
+    assert found.job.api.group is ACK
+    assert "both mean this job" in (found.note or "")
+
+
+def test_a_name_that_is_nowhere_says_where_it_was_looked_for() -> None:
+    with pytest.raises(NotFound) as caught:
+        search(Cluster(absent=(LEGACY,)), "nope")
+    assert caught.value.message == (
+        "'nope' not found in namespace 'ml' among "
+        f"{', '.join(api.plural for api in LOGGED if api.group is ACK)} of {ACK.name}"
+    )
+    assert caught.value.hint == "`kubectl sagemaker status -A` lists what there is"
+
+
+@pytest.mark.parametrize("word", ["trainingjob", "TrainingJobs", f"trainingjob.{ACK.name}"])
+def test_a_kind_alone_is_told_that_a_name_is_missing(word: str) -> None:
+    with pytest.raises(NotFound) as caught:
+        search(Cluster(), word)
+    assert caught.value.hint == "trainingjob is a kind: name the resource too, trainingjob NAME"
+
+
+def test_a_kind_that_is_forbidden_hides_no_hit_and_is_named_where_there_is_none() -> None:
+    refused = frozenset({f"endpoints.{ACK.name}", f"trainingjobs.{LEGACY.name}"})
+    assert search(both(ack=made(), refused=refused)).job.api.resource == f"trainingjobs.{ACK.name}"
+    with pytest.raises(NotFound) as caught:
+        search(Cluster(refused=refused))
+    looked, _, closed = caught.value.message.partition("; forbidden to look among ")
+    assert "endpoints" not in looked
+    assert closed == f"trainingjobs of {LEGACY.name} and endpoints of {ACK.name}"
+
+
+def test_who_may_look_nowhere_is_told_that() -> None:
+    with pytest.raises(Forbidden, match="cannot list"):
+        search(Cluster(refused=frozenset(api.resource for _, api in ROWS)))
 
 
 # Listing

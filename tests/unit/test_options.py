@@ -10,6 +10,7 @@ from typing import Any
 import click
 import pytest
 
+from kubectl_sagemaker import kinds
 from kubectl_sagemaker.aws import Account
 from kubectl_sagemaker.connection import Connection
 from kubectl_sagemaker.env import Env
@@ -242,15 +243,14 @@ def test_only_four_flags_have_a_variable() -> None:
     ],
 )
 def test_a_resource_is_two_words_or_one_with_a_slash(words: tuple[str, ...], kind: str, apis: int, name: str) -> None:
-    target, found = resource(words)
+    (target,), found = resource(words)
     assert (target.kind.name, len(target.apis), found) == (kind, apis, name)
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "name a resource: KIND NAME or KIND/NAME"),
-        (("xgb",), "name the kind too: KIND xgb, or KIND/xgb"),
+        ((), "name a resource: KIND NAME, KIND/NAME, or NAME alone"),
         (("trainingjob", "a", "b"), "one resource at a time: 'trainingjob a b' are 3 words"),
         (("trainingjob/a", "b"), "unknown kind 'trainingjob/a'"),
         (("pod/a",), "unknown kind 'pod'"),
@@ -264,6 +264,13 @@ def test_anything_else_is_wrong_usage(words: tuple[str, ...], message: str) -> N
     with pytest.raises(Usage) as caught:
         resource(words)
     assert caught.value.message == message
+
+
+def test_a_name_alone_means_every_kind_that_has_a_log() -> None:
+    targets, name = resource(("xgb",))
+    assert (targets, name) == (kinds.logged(), "xgb")
+    with pytest.raises(Usage, match="invalid resource name"):
+        resource(("a b",))
 
 
 @pytest.mark.parametrize("name", ["..", ".", "", " ", "a b", "a%2fb", "a\nb", "a\x1bb", "a\x9bb", "a\u2028b", "a\x00"])

@@ -2,58 +2,20 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
-from kubectl_sagemaker.errors import Unavailable
-from kubectl_sagemaker.jobs import Job
 from kubectl_sagemaker.logs.follow import DRAIN, LONGEST_DRAIN
-from kubectl_sagemaker.sandbox.aws import SANDBOX, Account
-from kubectl_sagemaker.sandbox.faults import EVENT_OPERATIONS, Fault, Faults
-from kubectl_sagemaker.sandbox.scenario import Scenario, generate, play
-from tests.follow import Run, SharedClock, T, follow, visible
-from tests.transport import Clock
+from kubectl_sagemaker.sandbox.faults import EVENT_OPERATIONS, Faults
+from kubectl_sagemaker.sandbox.scenario import Scenario
+from tests.follow import MEASURED, Run, T, afflicted, deadline, follow, prepared, visible
 
 SEEDS: Final = range(52)
-ENDS: Final = ("Completed", "Failed", "Stopped")
-MEASURED: Final = {Fault.THROTTLED: 0.15, Fault.UNAVAILABLE: 0.05, Fault.RESET: 0.03, Fault.EMPTY_PAGE: 0.05}
-"""Share of the requests that each fault befalls: those with which other tools were measured."""
-RATES: Final = {
-    Fault.THROTTLED: 0.15,
-    Fault.UNAVAILABLE: 0.03,
-    Fault.UNAVAILABLE_PAGE: 0.02,
-    Fault.RESET: 0.03,
-    Fault.CUT: 0.02,
-    Fault.PROXY_PAGE: 0.02,
-    Fault.EMPTY_PAGE: 0.04,
-    Fault.SHORT_PAGE: 0.04,
-    Fault.EXPIRED_TOKEN: 0.02,
-}
-"""As many again, and of every sort."""
 STALLED: Final = 20.0
 """Seconds after which a request without an answer is given up."""
 Record = Callable[[str, object], None]
-
-
-def prepared(seed: int, **scenario: Any) -> tuple[Scenario, Account, Clock]:
-    """The job of a seed in an account of its own, from the moment of its creation."""
-    clock = SharedClock(seconds=3_600)
-    account = Account(now=clock)
-    made = generate(seed, created=T, end=ENDS[seed % 3], **scenario)
-    play(made, account)
-    return made, account, clock
-
-
-def deadline(run: Run) -> float:
-    """When the follow should have ended, by what it showed: its drain window after its last news, or the last call."""
-    told = run.told_at[-1]
-    late = max(at - event["timestamp"] / 1000 for at, event in zip(run.printed_at, run.printed, strict=True))
-    window = max(DRAIN, min(LONGEST_DRAIN, 2 * late))
-    return min(max(told, run.printed_at[-1]) + window, told + LONGEST_DRAIN)
 
 
 def holds(run: Run, scenario: Scenario, record_property: Record) -> None:
@@ -92,33 +54,12 @@ def test_so_it_is_with_the_faults_that_were_measured(seed: int, record_property:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_so_it_is_when_much_goes_wrong(seed: int, record_property: Record) -> None:
     scenario, account, clock = prepared(seed)
-    chance = random.Random(seed)  # noqa: S311 -- no secret; a seed must give the same again
-    stalls = {Fault.STALL: 0.01} if seed % 3 == 1 else {}
-    account.faults = Faults(seed, {**RATES, **stalls}, operations=EVENT_OPERATIONS)
-    account.logs.scan_limit = chance.choice((300, 1_000, 100_000))
-    account.logs.token_lifetime = chance.choice((1.5, 10.0, 86_400.0))
-    account.quotas = {"FilterLogEvents": chance.choice((2.0, 5.0))}
-    expired_until = 0.0
-    if seed % 3 == 0:
-        # Not from the very beginning: refused before any answer, credentials are an error.
-        begin = T + chance.uniform(20, 70)
-        expired_until = begin + chance.uniform(5, 40)
-        account.credentials[SANDBOX.access_key] = replace(SANDBOX, expired=((begin, expired_until),))
-    run = follow(account, clock, seed=seed, describe=flaky(account, chance)).go()
+    describe = afflicted(account, seed)
+    run = follow(account, clock, seed=seed, describe=describe).go()
     holds(run, scenario, record_property)
     stalled = STALLED * sum(served.outcome == "STALL" for served in account.journal)
-    assert run.over_at <= max(deadline(run), expired_until) + 40 + stalled
-
-
-def flaky(account: Account, chance: random.Random) -> Callable[[Job], dict[str, Any]]:
-    """Describe that fails every third time. Through botocore it would wait for its tries in real time."""
-
-    def describe(job: Job) -> dict[str, Any]:
-        if chance.random() < 1 / 3:
-            raise Unavailable("sagemaker:DescribeTrainingJob: The service is unavailable.")
-        return account.jobs.state("TrainingJob", job.job_name or "")
-
-    return describe
+    outage = max((until for _, until in next(iter(account.credentials.values())).expired), default=0.0)
+    assert run.over_at <= max(deadline(run), outage) + 40 + stalled
 
 
 @pytest.mark.parametrize("seed", range(6))

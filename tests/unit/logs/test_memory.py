@@ -6,7 +6,7 @@ import pytest
 
 from kubectl_sagemaker.logs.events import LogEvent
 from kubectl_sagemaker.logs.memory import LONGEST_GAP, MARGIN, WINDOW, Memory
-from tests.follow import T
+from tests.follow import T, remembered
 
 
 def event(at: float, identity: str = "", *, ingested: float | None = None) -> LogEvent:
@@ -90,19 +90,26 @@ def filled(*, scanned: int = 300) -> Memory:
     return seen
 
 
+def oldest(seen: Memory) -> int:
+    """The oldest timestamp of which ids are known, in whole seconds as ms."""
+    return min(seen._seen) * 1000
+
+
 def test_ids_behind_the_floor_are_forgotten() -> None:
-    assert len(filled()._seen) < 18_000
+    seen = filled()
+    assert remembered(seen) <= (WINDOW + 2) * 100
+    assert oldest(seen) >= seen.floor - 2_000
 
 
 def test_ids_that_an_unfinished_scan_may_still_read_are_kept() -> None:
     seen = filled(scanned=150)
-    assert min(seen._seen.values()) <= seen.floor + 10
+    assert oldest(seen) <= seen.floor
+    assert remembered(seen) >= (WINDOW + 150) * 100 - 100
 
 
 def test_the_window_never_grows_back_over_what_was_forgotten() -> None:
     seen = filled()
-    seen.prune()
-    forgotten = min(seen._seen.values())
+    known = oldest(seen)
     seen.take([event(250.005, "late", ingested=900)], sight=T + 901)
     assert seen.window > 600
-    assert seen.floor >= forgotten - 10
+    assert seen.floor >= known

@@ -1,0 +1,58 @@
+"""Calls side by side: in order, bounded, and never waited for longer than needed."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from kubectl_sagemaker import parallel
+from kubectl_sagemaker.errors import Unavailable
+
+
+def test_results_come_in_the_order_of_the_items_however_the_calls_end() -> None:
+    later = threading.Event()
+
+    def call(item: int) -> int:
+        if item == 0:
+            assert later.wait(30)
+        elif item == 19:
+            later.set()
+        return item * item
+
+    assert parallel.each(call, range(20)) == [item * item for item in range(20)]
+    assert parallel.each(call, []) == []
+    assert parallel.each(call, [7]) == [49]
+
+
+def test_so_many_calls_are_under_way_at_once_and_no_more() -> None:
+    together = threading.Barrier(parallel.MOST)
+    lock = threading.Lock()
+    counts = [0, 0]
+
+    def call(_: int) -> None:
+        with lock:
+            counts[0] += 1
+            counts[1] = max(counts)
+        together.wait(30)
+        with lock:
+            counts[0] -= 1
+
+    parallel.each(call, range(2 * parallel.MOST))
+    assert counts == [0, parallel.MOST]
+
+
+def test_an_error_is_raised_at_once_and_nothing_else_is_waited_for_or_begun() -> None:
+    release = threading.Event()
+    begun: list[int] = []
+
+    def call(item: int) -> None:
+        begun.append(item)
+        if item == 1:
+            raise Unavailable("the server is down")
+        release.wait(30)
+
+    with pytest.raises(Unavailable, match="the server is down"):
+        parallel.each(call, range(100))
+    assert len(begun) <= parallel.MOST + 1
+    release.set()
