@@ -145,7 +145,8 @@ def command(
     targets, name = resource(words)
     if not any(target.kind.log for target in targets):
         raise Usage(
-            f"{targets[0].apis[0].singular} has no log of its own", hint=f"these have: {kinds.singulars(kinds.logged())}"
+            f"{targets[0].apis[0].singular} has no log of its own",
+            hint=f"these have: {kinds.singulars(kinds.logged())}",
         )
     with env.deadline(timeout):
         found = jobs.find(env.kube, targets, env.kube.namespace, name)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     short_help="Show what runs, what failed and why.",
     help=f"""List the SageMaker jobs and endpoints of a namespace, or show one in full. Asks Kubernetes only.
 
-    KIND is one of {kinds.singulars(kinds.targets(all_kinds=True))}; plurals, and names with their API group, are understood
-    too.
+    KIND is one of {kinds.singulars(kinds.targets(all_kinds=True))}; plurals are understood too, and either with its API
+    group.
 
     \b
     Examples:

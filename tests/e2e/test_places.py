@@ -15,7 +15,7 @@ from kubectl_sagemaker.sandbox.cluster import NAMESPACES
 from kubectl_sagemaker.sandbox.resources import RESOURCES
 from kubectl_sagemaker.sandbox.server import Sandbox
 from kubectl_sagemaker.sandbox.world import Part, plain
-from tests.e2e.shell import DENIED_LOGS, Ran, Shell, kubeconfig_with, shell_of
+from tests.e2e.shell import DENIED_LOGS, Ran, Shell, closed_port, kubeconfig_with, shell_of
 from tests.e2e.test_smlogs import header, longs
 from tests.e2e.world import ACK, LEGACY, ended_training, steps
 
@@ -55,7 +55,8 @@ PARTS: Final = (
         created=-3600,
         status=done("processingJob"),
     ),
-    ended_training("endpointed", LEGACY, request={}),
+    ended_training("endpointed", LEGACY),
+    ended_training("lured", LEGACY),
     Part(
         resource=f"transformjobs.{ACK}",
         name="several",
@@ -278,3 +279,23 @@ def test_an_endpoint_that_is_not_aws_is_ignored_and_said_once(places: Sandbox, t
     assert traveller.smlogs("endpointed") == Ran(lines, note + header("endpointed", "endpointed"), 0)
     url = traveller.environment["AWS_ENDPOINT_URL"]
     assert traveller.smlogs("endpointed", "--endpoint-url", url).stderr == header("endpointed", "endpointed")
+
+
+def test_an_endpoint_that_is_not_aws_gets_no_request(places: Sandbox, traveller: Shell) -> None:
+    """Nothing else names SageMaker's endpoint here; the way to AWS's own is a proxy that is not there."""
+    with socket.socket() as lure:
+        lure.bind(("127.0.0.1", 0))
+        lure.listen()
+        endpoint = {"spec": {"sageMakerEndpoint": f"http://127.0.0.1:{lure.getsockname()[1]}"}}
+        places.cluster.patch(RESOURCES[f"trainingjobs.{LEGACY}"], "default", "lured", endpoint)
+        ran = traveller.having(
+            AWS_ENDPOINT_URL=None,
+            AWS_ENDPOINT_URL_CLOUDWATCH_LOGS=traveller.environment["AWS_ENDPOINT_URL"],
+            HTTPS_PROXY=f"http://127.0.0.1:{closed_port()}",
+        ).smlogs("trainingjob", "lured", "--timeout", "60s")
+        lure.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            lure.accept()
+    assert ran.stdout == longs(places, "TrainingJobs", "lured")
+    assert "is ignored: it is no https address of AWS" in ran.stderr
+    assert ran.code == 0

@@ -114,8 +114,7 @@ def test_a_signal_ends_a_command_quietly(signum: signal.Signals, code: int) -> N
 @pytest.mark.parametrize(
     ("argv", "error"),
     [
-        (SMLOGS, "name a resource: KIND NAME or KIND/NAME"),
-        ((*SMLOGS, "xgb"), "name the kind too: KIND xgb, or KIND/xgb"),
+        (SMLOGS, "name a resource: KIND NAME, KIND/NAME, or NAME alone"),
         ((*SMLOGS, "trainigjob", "xgb"), "unknown kind 'trainigjob'"),
         ((*SMLOGS, "trainingjob", "a/b"), "invalid resource name 'a/b'"),
         ((*SMLOGS, "trainingjob", "a\x1b[2J"), "invalid resource name 'a\\x1b[2J'"),
@@ -140,7 +139,7 @@ def test_a_signal_ends_a_command_quietly(signum: signal.Signals, code: int) -> N
         ((*SMLOGS, "trainingjob", "xgb", "--request-timeout", "x"), "--request-timeout: 'x' is no duration"),
         ((*SAGEMAKER, "stats"), "no such command 'stats'"),
         ((*SAGEMAKER, "--x"), "no such option '--x'"),
-        ((*SAGEMAKER, "logs"), "name a resource: KIND NAME or KIND/NAME"),
+        ((*SAGEMAKER, "logs"), "name a resource: KIND NAME, KIND/NAME, or NAME alone"),
         ((*SAGEMAKER, "status", "pods"), "unknown kind 'pods'"),
         ((*SAGEMAKER, "status", "-A", "trainingjob", "xgb"), None),
         ((*SAGEMAKER, "sandbox", "--speed", "0"), None),
