@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import math
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -32,7 +33,8 @@ class Clock:
         return self.at
 
     def advance(self, seconds: float) -> None:
-        self.at += seconds
+        """Let time pass; however little, it passes, as it does on a real clock."""
+        self.at = max(self.at + seconds, math.nextafter(self.at, math.inf)) if seconds > 0 else self.at
 
 
 class _Body:

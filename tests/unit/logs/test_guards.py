@@ -75,15 +75,25 @@ def test_what_was_forgotten_is_not_read_again_when_the_window_grows() -> None:
     complete(run, story)
 
 
-def test_a_wide_scan_under_way_at_the_end_reads_nothing_again() -> None:
+@pytest.mark.parametrize("seconds", range(200, 270, 7))
+def test_a_wide_scan_under_way_at_the_end_reads_nothing_again(seconds: float) -> None:
     # The last scan finds a line, so that the log goes on; ids behind it are forgotten meanwhile.
-    story = Story(seconds=400)
-    story.account.logs.scan_limit = 100
-    story.lines(0, 400, every=0.25)
-    for late in range(30, 100, 5):
-        story.line(400 - late / 2, late=late)
-    run = story.follow().go()
-    complete(run, story)
+    story = Story(seconds=seconds)
+    story.account.logs.scan_limit = 30
+    story.lines(0, seconds, every=0.5)
+    story.line(seconds - 50, "late", late=64)
+    complete(story.follow().go(), story)
+
+
+def test_what_comes_behind_a_long_catching_up_is_found() -> None:
+    # The first wide scan goes back to when the first chain began, not to when it was over, which is 300 s later here.
+    story = Story()
+    story.account.logs.scan_limit = 6
+    story.lines(0, 750, every=0.5)
+    story.clock.advance(300)
+    story.line(400, "behind", late=110)
+    run = story.follow(latency=1.5).go(until=T + 750)
+    assert "behind" in run.messages
 
 
 def test_an_instance_joins_in_the_middle() -> None:
@@ -135,7 +145,7 @@ def test_a_last_scan_that_finds_a_line_starts_the_wait_anew() -> None:
 def test_lines_that_never_stop_do_not_hold_the_end_up() -> None:
     story = Story(seconds=50)
     story.lines(0, 50)
-    story.lines(50, 400, every=2.0)
+    story.lines(50, 200, every=0.1)
     run = story.follow().go()
     assert run.over_at <= T + 50 + LONGEST_DRAIN + 8
     assert run.watch.job.status == "Completed"
@@ -453,6 +463,7 @@ def test_a_tail_begins_with_the_last_lines_and_loses_none_after() -> None:
     ]
     assert len(before) == 6
     assert "late" in run.messages
+    assert sum(event["timestamp"] < (T + 99.5) * 1000 for event in run.printed) == 6 + 1
     assert all(timestamp < (T + 100) * 1000 for _, timestamp, _ in story.put - run.lines())
     assert not run.lines() - story.put
 
