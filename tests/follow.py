@@ -17,7 +17,6 @@ from kubectl_sagemaker.logs.follow import DRAIN, LONGEST_DRAIN, Follower
 from kubectl_sagemaker.logs.memory import Memory
 from kubectl_sagemaker.logs.read import read
 from kubectl_sagemaker.logs.source import Query, Source
-from kubectl_sagemaker.logs.together import follow_all
 from kubectl_sagemaker.logs.watch import Watch
 from kubectl_sagemaker.sandbox.aws import SANDBOX, Account, Credential
 from kubectl_sagemaker.sandbox.faults import EVENT_OPERATIONS, Fault, Faults
@@ -124,11 +123,11 @@ class Run:
 
     def __post_init__(self) -> None:
         """Begin nothing yet."""
-        self.items = follow_all([self.follower.items()], now=self.source.now, sleep=self.source.sleep)
+        self._items = self.follower.items()
 
     def go(self, *, until: float | None = None) -> Run:
         """Follow to the end, or until the clock shows `until`; it can be called again."""
-        for item in self.items:
+        for item in self._items:
             if isinstance(item, Note):
                 self.notes.append(item.text)
             elif isinstance(item, Transition):

@@ -105,7 +105,7 @@ def day() -> bool:
     story.account.faults = Nightly(story, night)
     run = story.follow()
     memory = 0
-    for item in run.items:
+    for item in run.follower.items():
         if isinstance(item, Note):
             run.notes.append(item.text)
         elif isinstance(item, Transition):
@@ -159,7 +159,7 @@ def fast(rate: int = 2_000, seconds: int = 600, hosts: int = 10) -> bool:
     printed: Counter[int] = Counter()
     delays: array[float] = array("d")
     ids = 0
-    for item in run.items:
+    for item in run.follower.items():
         if isinstance(item, Note | Transition):
             continue
         now = story.clock()

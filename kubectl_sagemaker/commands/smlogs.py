@@ -136,7 +136,6 @@ def command(
     from kubectl_sagemaker.logs.filters import Filter
     from kubectl_sagemaker.logs.follow import Follower
     from kubectl_sagemaker.logs.read import read
-    from kubectl_sagemaker.logs.together import follow_all
     from kubectl_sagemaker.render import lines
 
     if since and since_time:
@@ -187,7 +186,7 @@ def command(
             return 0
         follower = Follower(source, watch, tail)
         try:
-            output_to(follow_all([follower.items()], now=env.now, sleep=env.sleep))
+            output_to(follower.items())
         except Unauthorized as error:
             if not source.answered:
                 raise

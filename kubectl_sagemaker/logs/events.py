@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NotRequired, TypeAlias, TypedDict
 
@@ -43,20 +42,6 @@ class Transition:
     job: Job
     time: float
     message: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Nothing to do before then, in seconds since the epoch."""
-
-    until: float
-
-
-@dataclass(frozen=True, slots=True)
-class Join:
-    """Another log begins beside this one."""
-
-    log: Iterator[Note | Page | Transition | Pause | Join]
 
 
 STREAM_NUMBER: Final = re.compile(r"-\d+$")

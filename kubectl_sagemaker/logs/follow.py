@@ -17,14 +17,14 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from kubectl_sagemaker.errors import NotFound
-from kubectl_sagemaker.logs.events import Note, Page, Pause, Transition
+from kubectl_sagemaker.logs.events import Note, Page, Transition
 from kubectl_sagemaker.logs.memory import WINDOW, Memory
 from kubectl_sagemaker.logs.pace import Pace
 from kubectl_sagemaker.logs.read import last_lines, last_of
 from kubectl_sagemaker.logs.source import Source
 from kubectl_sagemaker.logs.watch import Watch
 
-Item: TypeAlias = Note | Page | Transition | Pause
+Item: TypeAlias = Note | Page | Transition
 
 BUSY: Final = 1.2
 """Seconds between narrow polls while lines come: with the wide scan's pages, 1 request a second (design §4.5)."""
@@ -85,8 +85,8 @@ class Follower:
         self._hurry = self._pace.fastest
 
     def items(self) -> Iterator[Item]:
-        """Pages of new events, notes and transitions, as they come; a Pause where there is nothing to do."""
-        now = self.source.now
+        """Pages of new events, notes and transitions, as they come."""
+        now, sleep = self.source.now, self.source.sleep
         yield from self._catch_up()
         poll_at = wide_at = now()
         wide_at += WIDE_EVERY
@@ -117,7 +117,9 @@ class Follower:
                 else:
                     wide = None
                     wide_at = now() + (WIDE_EVERY if self._rate <= MANY else WIDE_PAGE_EVERY_MANY)
-            yield Pause(min(poll_at, wide_at, self.watch.due))
+            pause = min(poll_at, wide_at, self.watch.due) - now()
+            if pause > 0:
+                sleep(pause)
 
     def _catch_up(self) -> Iterator[Item]:
         """Read what is there already, as fast as the quota allows; the job's state is watched meanwhile."""

@@ -77,6 +77,7 @@ class Watch:
                 raise
             self._deleted = True
             self._look_at = math.inf
+            self._describe_at = 0.0
             yield from self._say(
                 "deleted", f"{self.job.title} was deleted ({error.message}); going by SageMaker's word"
             )
