@@ -75,13 +75,15 @@ def test_what_was_forgotten_is_not_read_again_when_the_window_grows() -> None:
     complete(run, story)
 
 
-@pytest.mark.parametrize("seconds", range(200, 270, 7))
+@pytest.mark.parametrize("seconds", [244, 256, 268])
 def test_a_wide_scan_under_way_at_the_end_reads_nothing_again(seconds: float) -> None:
     # The last scan finds a line, so that the log goes on; ids behind it are forgotten meanwhile.
     story = Story(seconds=seconds)
     story.account.logs.scan_limit = 30
     story.lines(0, seconds, every=0.5)
     story.line(seconds - 50, "late", late=64)
+    for step in range(10):
+        story.line(seconds - 1 - step / 10, f"after {step}", late=23 + step)
     complete(story.follow().go(), story)
 
 
@@ -91,7 +93,7 @@ def test_what_comes_behind_a_long_catching_up_is_found() -> None:
     story.account.logs.scan_limit = 6
     story.lines(0, 750, every=0.5)
     story.clock.advance(300)
-    story.line(400, "behind", late=110)
+    story.line(450, "behind", late=110)
     run = story.follow(latency=1.5).go(until=T + 750)
     assert "behind" in run.messages
 
@@ -462,8 +464,8 @@ def test_a_tail_begins_with_the_last_lines_and_loses_none_after() -> None:
         f"algo-1 at {at}.000" for at in (97, 98, 99)
     ]
     assert len(before) == 6
-    assert "late" in run.messages
-    assert sum(event["timestamp"] < (T + 99.5) * 1000 for event in run.printed) == 6 + 1
+    after = run.printed[len(before) :]
+    assert [event["message"] for event in after if event["timestamp"] < (T + 99.5) * 1000] == ["late"]
     assert all(timestamp < (T + 100) * 1000 for _, timestamp, _ in story.put - run.lines())
     assert not run.lines() - story.put
 

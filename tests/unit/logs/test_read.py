@@ -156,7 +156,7 @@ def test_tokens_that_are_refused(seed: int, streams: int) -> None:
             steady(15_000 // streams, 300) + steady(1, 1, begin=301) * 300 + steady(9_000 // streams, 300, begin=302)
         )
         story.fill(f"algo-{number + 1}", stamps)
-    rates = {Fault.EXPIRED_TOKEN: 0.2, Fault.SHORT_PAGE: 0.3, Fault.EMPTY_PAGE: 0.1}
+    rates = {Fault.EXPIRED_TOKEN: 0.3, Fault.SHORT_PAGE: 0.5, Fault.EMPTY_PAGE: 0.1}
     story.account.faults = Faults(seed, rates, operations=["FilterLogEvents", "GetLogEvents"])
     story.whole()
 
