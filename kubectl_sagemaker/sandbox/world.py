@@ -89,15 +89,19 @@ class World:
                 self.account.jobs.put(
                     kind.name, part.job_name, stages, created=created, request=part.request, outcome=part.outcome
                 )
+            shown: dict[str, float] = {}
             for line in part.lines:
                 assert kind.log is not None  # noqa: S101  # the rows below have lines only where there is a log
                 stream = f"{kind.log.prefix.format(name=part.job_name)}{line.instance}-{round(created)}"
+                # An instance sends its lines in order; how late they are differs between instances.
+                visible = moment(line.at) + chance.uniform(0.2, 1.5) / speed
+                shown[stream] = max(shown.get(stream, 0.0), visible)
                 self.account.logs.put(
                     kind.log.group.format(name=part.job_name),
                     stream,
                     round(moment(line.at) * 1000),
                     line.message,
-                    visible_at=moment(line.at) + chance.uniform(0.2, 1.5) / speed,
+                    visible_at=shown[stream],
                 )
             if part.name:
                 self._create(kind, api, part, created)
