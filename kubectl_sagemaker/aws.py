@@ -286,7 +286,7 @@ PAGES: Final = frozenset({"FilterLogEventsResponse", "GetLogEventsResponse"})
 def _pages() -> Any:
     """A factory of botocore's response parsers that reads pages of log events with orjson.
 
-    botocore's walk over the shape takes 24 to 42 ms for a page of 10,000 events, orjson 4 (facts §4). Only answers
+    botocore's walk over the shape takes 24 to 42 ms for a page of 10,000 events, orjson 4 (measured). Only answers
     below 300 of the json protocol take this way; whatever orjson refuses (a lone surrogate, a proxy's HTML) goes to
     botocore's parser, whose errors botocore knows how to retry.
     """

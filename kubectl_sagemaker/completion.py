@@ -1,7 +1,7 @@
 """What happens at TAB: kubectl or a shell asks with the words so far, and is answered in lines that it understands.
 
 kubectl, from 1.26 on, runs `kubectl_complete-NAME WORD…`, the last word possibly empty, and reads lines
-`value<TAB>help` and a last line `:4`, or `:0` where files are wanted (facts: kubectl). Our scripts read the same.
+`value<TAB>help` and a last line `:4`, or `:0` where files are wanted (measured). Our scripts read the same.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def answer(load: Callable[[], click.Command], asker: str, words: Sequence[str]) 
     except Exception:  # noqa: BLE001  # whatever it is, a TAB is no place to say it
         lines.clear()
     _write("\n".join([*lines, end]))
-    # Most of the interpreter's end is a last search for garbage (facts: start-up).
+    # Most of the interpreter's end is a last search for garbage (measured).
     gc.freeze()
     sys.exit(0)
 

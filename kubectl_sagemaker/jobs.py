@@ -182,7 +182,7 @@ def find(kube: Kube, targets: Sequence[Target], namespace: str, name: str) -> Fo
     """Find the one resource of that name, whichever of the targets' kinds and groups has it; requests in parallel.
 
     Each group's discovery is asked first: RBAC answers before routing, so a group that is not installed looks
-    forbidden to whoever may read only the other (facts: kubectl). A refusal does not hide a hit elsewhere. Raises
+    forbidden to whoever may read only the other (measured). A refusal does not hide a hit elsewhere. Raises
     NotFound, Forbidden, or Error when several resources have the name.
     """
     rows = _served(kube, targets)

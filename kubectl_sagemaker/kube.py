@@ -89,7 +89,7 @@ class Kube:
         """Plurals that the server has in a group; none where the group is not installed.
 
         Asked before anything is read: a caller without rights is told 403, not 404, for a group that does not exist
-        (facts: RBAC answers before routing).
+        (measured: RBAC answers before routing).
         """
         try:
             answer = self.call("GET", group.path)
@@ -297,7 +297,7 @@ def _certificate(credentials: Credentials) -> tuple[Path | bytes | None, Path | 
 def _headers(access: Access, credentials: Credentials) -> HTTPHeaderDict:
     """Build the headers of every request. The dictionary keeps several values of one name apart.
 
-    A plain dictionary, or the client's own, joins two groups to one that is named `a, b` (facts: --as-group twice).
+    A plain dictionary, or the client's own, joins two groups to one that is named `a, b` (measured).
     """
     import urllib3
 
@@ -335,7 +335,7 @@ def _client(access: Access, credentials: Credentials) -> RESTClientObject:
         # It would warn on every request; the user asked for it.
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     # proxy and no_proxy are never None, which would make the client decide by the environment. retries: urllib3's
-    # three turned a timeout of 2 s into 8 s (facts), and followed redirects with the credentials.
+    # three turned a timeout of 2 s into 8 s (measured), and followed redirects with the credentials.
     configuration = Configuration(
         host=access.server,
         proxy=proxy,

@@ -2,7 +2,7 @@
 
 The files are read here, not by the `kubernetes` client, whose loader takes the last current-context of several files,
 resolves no relative path of a merged one, keeps the file's token and server whatever the flags say, and logs a failed
-exec plugin only to go on anonymously (facts: the `kubernetes` client). The rules are client-go's, compared with kubectl
+exec plugin only to go on anonymously (measured: the `kubernetes` client). The rules are client-go's, compared with kubectl
 1.37 by tests/contract/test_connection.py. Where kubectl drops a flag silently, the flag has its effect here.
 """
 
@@ -237,7 +237,7 @@ def read(explicit: str | None) -> Kubeconfig:
 def _document(file: Path, *, required: bool) -> Mapping[str, Any]:
     import yaml
 
-    # The pure Python parser takes 45 ms for 87 KB, libyaml 4 (facts: start-up).
+    # The pure Python parser takes 45 ms for 87 KB, libyaml 4 (measured).
     loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
     try:
         document = yaml.load(file.read_bytes(), Loader=loader)  # noqa: S506 - both are safe loaders

@@ -27,7 +27,7 @@ from kubectl_sagemaker.logs.watch import Watch
 Item: TypeAlias = Note | Page | Transition
 
 BUSY: Final = 1.2
-"""Seconds between narrow polls while lines come: with the wide scan's pages, 1 request a second (design §4.5)."""
+"""Seconds between narrow polls while lines come: with the wide scan's pages, 1 request a second, which leaves the account to others."""
 IDLE: Final = 10.0
 """Seconds between narrow polls when nothing comes."""
 IDLE_AFTER: Final = 10.0
@@ -42,7 +42,7 @@ LEAST_SPAN: Final = 2.5
 SPAN_EVENTS: Final = 5_000
 """A narrow poll looks SPAN seconds back, or as far as holds so many events: half a page."""
 MANY: Final = 500.0
-"""Lines a second above which two requests a second are right (design §4.5)."""
+"""Lines a second above which two requests a second are right."""
 REQUESTS: Final = 1.0
 REQUESTS_MANY: Final = 2.0
 """Requests a second at most, up to MANY lines a second and above. Catching up and the last scan are faster."""

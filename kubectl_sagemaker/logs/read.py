@@ -61,7 +61,7 @@ def _all(source: Source) -> Iterator[Note | Page]:
         # The page can have been cut in the middle of a millisecond, which the lanes read again from its beginning.
         yield source.wanted([event for event in events if event["timestamp"] < reached])
         names = [stream["logStreamName"] for stream in streams]
-        # It can lag by an hour (facts §2): good enough to say how time is cut, not where the log ends.
+        # It can lag by an hour (API reference): good enough to say how time is cut, not where the log ends.
         newest = max(stream.get("lastIngestionTime", reached) for stream in streams)
         yield from read_streams(source, names, reached, newest, len(events) / (reached - first))
     else:

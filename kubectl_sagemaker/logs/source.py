@@ -71,7 +71,7 @@ FASTEST: Final[Mapping[str, tuple[float, float]]] = {
     "DescribeLogStreams": (5.0, 2.0),
 }
 """Requests a second, and at once, by operation. FilterLogEvents' lowest quota in any region is 5, and a follower shares
-it with the whole account; GetLogEvents' is 10 to 25, and only a reader asks it, who ends (facts §2)."""
+it with the whole account; GetLogEvents' is 10 to 25, and only a reader asks it, who ends (AWS's quotas)."""
 
 
 @dataclass(slots=True)
@@ -165,7 +165,7 @@ class Source:
             try:
                 answer = self.fetch(operation, parameters)
                 if operation in PAGED and not isinstance(answer.get("events"), list):
-                    # A proxy's page with status 200 is parsed into an answer without events (facts §4).
+                    # A proxy's page with status 200 is parsed into an answer without events (measured).
                     raise Unavailable(f"logs:{operation}: a page without events")
             except NotFound:
                 # No group yet: to say so, CloudWatch has accepted the credentials.

@@ -169,7 +169,7 @@ class World:
 
 
 def spelt(value: Any, group: Group) -> Any:
-    """A request in AWS's spelling as the group spells a spec (facts §1): members begin small.
+    """A request in AWS's spelling as the group spells a spec: members begin small.
 
     ACK writes ARN, URI and ID in capitals and keeps maps; the legacy group has lists of name and value for maps.
     """
@@ -196,7 +196,7 @@ def _member(name: str, group: Group) -> str:
 
 
 def generated(name: str, limit: int = 63) -> str:
-    """A SageMaker name as the legacy operator makes it: the object's name and its uid (operator §2.1)."""
+    """A SageMaker name as the legacy operator makes it: the object's name and its uid."""
     uid = uuid.uuid5(uuid.NAMESPACE_DNS, name).hex
     return f"{name}-{uid}" if len(name) + 33 <= limit else uid
 

@@ -164,6 +164,7 @@ def main() -> None:
     follow("followed: 60 s, 20 lines a second", 60, 20)
     follow("followed: 60 s, 400 lines a second", 60, 400)
     if options.long:
+        idle()
         compare("5,000,000 lines at zero latency", "--lines", "5000000", runs=1, plain=False)
         follow("followed: 600 s, 2,000 lines a second", 600, 2000)
 

@@ -369,7 +369,7 @@ def test_a_region_that_is_none_is_an_error(server: Server) -> None:
 
 
 def test_renewed_the_credentials_are_read_anew(server: Server, files: Path) -> None:
-    """A client and its session keep the old key after the file has changed (facts: measured)."""
+    """A client and its session keep the old key after the file has changed (measured)."""
     text = "[default]\naws_access_key_id = {}\naws_secret_access_key = secret\n"
     (files / "credentials").write_text(text.format("AKIAOLD"))
     aws = door(server)
