@@ -312,7 +312,7 @@ def _region(env: Env, job: Job) -> str:
 
 
 def _start(env: Env, watch: Watch) -> float:
-    """Where the job's log begins, in seconds: SageMaker's creation of the job, never the resource's, which can be newer."""
+    """Where the job's log begins, in seconds: when SageMaker created the job; the resource can be newer."""
     if watch.creation_time is None:
         for item in watch.poll():
             _tell(env, item)

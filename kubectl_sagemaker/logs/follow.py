@@ -27,7 +27,7 @@ from kubectl_sagemaker.logs.watch import Watch
 Item: TypeAlias = Note | Page | Transition
 
 BUSY: Final = 1.2
-"""Seconds between narrow polls while lines come: with the wide scan's pages, 1 request a second, which leaves the account to others."""
+"""Seconds between narrow polls while lines come: with the wide scan's pages, 1 request a second."""
 IDLE: Final = 10.0
 """Seconds between narrow polls when nothing comes."""
 IDLE_AFTER: Final = 10.0
