@@ -166,6 +166,8 @@ def main() -> None:
     if options.long:
         idle()
         compare("5,000,000 lines at zero latency", "--lines", "5000000", runs=1, plain=False)
+        with served("--lines", "5000000") as server:
+            say(f"  the same, followed: {read([*OURS, '-f'], server)['memory']:.0f} MB")
         follow("followed: 600 s, 2,000 lines a second", 600, 2000)
 
 

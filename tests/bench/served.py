@@ -23,7 +23,7 @@ from kubectl_sagemaker.sandbox.world import Part
 GROUP = "/aws/sagemaker/TrainingJobs"
 RESOURCE = "trainingjobs.sagemaker.services.k8s.aws"
 SECONDS = 600.0
-"""Time over which a finished job's lines were written."""
+"""Time over which a finished job's lines were written, at least; at most 2,000 came in a second."""
 AGE = 4200.0
 """Seconds from a finished job's creation to now."""
 
@@ -43,12 +43,18 @@ class Lines(Sequence[str]):
         return f"step {index:>8} loss=0.1234 ".ljust(100, "x")
 
 
+def lasted(lines: int) -> float:
+    """Seconds that a job took to write its lines."""
+    return max(SECONDS, lines / 2000)
+
+
 def finished(sandbox: Sandbox, lines: int, streams: int) -> None:
     """A job that ended an hour ago, its lines spread evenly over its streams and its time."""
     created = time.time() - AGE
     each = lines // streams
+    seconds = lasted(lines)
     for number in range(1, streams + 1):
-        stamps = (int((created + SECONDS * index / each) * 1000) for index in range(each))
+        stamps = (int((created + seconds * index / each) * 1000) for index in range(each))
         sandbox.account.logs.put_lines(GROUP, f"job/algo-{number}-1", stamps, Lines(each))
     sandbox.account.logs.seal()
 
@@ -69,7 +75,7 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=0.0)
     parser.add_argument("--quota", nargs="*", default=[])
     options = parser.parse_args()
-    ends = SECONDS if options.lines else 1e9
+    ends = lasted(options.lines) if options.lines else 1e9
     stages = (Stage(0, "InProgress", "Training"), Stage(ends, "Completed", "Completed"))
     job = Part(resource=RESOURCE, name="job", job_name="job", created=-AGE, stages=stages)
     with Sandbox(parts=(job,), latency=options.latency) as sandbox:
