@@ -37,8 +37,12 @@ class Memory:
     """Where `newest` stood when the last completed wide scan began."""
     _forgotten: int = 0
     """Ids before it are forgotten, so that nothing may be read there again, even where the window grows."""
-    _seen: dict[int, set[str]] = field(default_factory=dict)
-    """Ids by the second of their event's timestamp, so that the oldest can be forgotten at once."""
+    _seen: dict[int, set[int]] = field(default_factory=dict)
+    """Ids by the second of their event's timestamp, so that the oldest can be forgotten at once.
+
+    Of an id its hash is kept, 64 bits in the place of 56 characters: half of the memory that a busy job takes. At 2,000
+    lines a second, five million lines have one chance in 10⁹ that two of one second share a hash.
+    """
 
     @property
     def window(self) -> float:
@@ -67,7 +71,7 @@ class Memory:
         fresh = Page()
         for event in page:
             ids = self._seen.setdefault(event["timestamp"] // 1000, set())
-            identity = event["eventId"]
+            identity = hash(event["eventId"])
             if identity not in ids:
                 ids.add(identity)
                 fresh.append(event)
