@@ -211,6 +211,23 @@ def count(text: str) -> int:
 
 
 COUNT: Final = Parsed("N", count)
+COLOR: Final = click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    envvar=names("COLOR"),
+    help="Colours; auto: on a terminal, unless NO_COLOR is set.",
+)
+
+
+def colours(choice: str, *, terminal: bool) -> bool:
+    """Whether to colour: NO_COLOR and TERM=dumb speak when the flag does not."""
+    if choice == "auto":
+        return terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return choice == "always"
+
+
 DURATION: Final = Parsed("DURATION", times.duration)
 SELECTOR: Final = Parsed("TEXT", selector)
 WHEN: Final = Parsed("TIME", times.when)

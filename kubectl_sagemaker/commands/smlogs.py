@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import gc
-import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +15,7 @@ from kubectl_sagemaker.aws import trusted_endpoint
 from kubectl_sagemaker.errors import Ended, Error, Forbidden, NotFound, Unauthorized, Usage
 from kubectl_sagemaker.options import (
     ACCOUNT,
+    COLOR,
     CONNECTION,
     COUNT,
     DURATION,
@@ -25,6 +25,7 @@ from kubectl_sagemaker.options import (
     Command,
     Flag,
     Parsed,
+    colours,
     names,
     resource,
     shared,
@@ -101,14 +102,7 @@ BEFORE_CREATION: Final = 60.0
     envvar=names("TIMEZONE"),
     help="local, utc, or a name such as Europe/Berlin.",
 )
-@click.option(
-    "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    show_default=True,
-    envvar=names("COLOR"),
-    help="Colour by instance.",
-)
+@COLOR
 @click.option("--timeout", type=DURATION, help="Give up after this long, with exit code 5.")
 @shared(CONNECTION, ACCOUNT, TALK)
 def command(
@@ -196,13 +190,6 @@ def command(
             resume = times.rfc3339(follower.memory.newest / 1000)
             raise Unauthorized(error.message, hint=f"renew them, and go on with --since-time {resume}") from error
         return _result(env, style, watch.job)
-
-
-def colours(choice: str, *, terminal: bool) -> bool:
-    """Whether to colour: NO_COLOR and TERM=dumb speak when the flag does not."""
-    if choice == "auto":
-        return terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return choice == "always"
 
 
 def _watch(env: Env, job: Job) -> Watch:

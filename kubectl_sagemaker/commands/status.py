@@ -9,7 +9,7 @@ import click
 
 from kubectl_sagemaker import candidates, kinds
 from kubectl_sagemaker.errors import Usage
-from kubectl_sagemaker.options import CONNECTION, SELECTOR, TALK, UNFIT, Command, Flag, names, resource, shared
+from kubectl_sagemaker.options import COLOR, CONNECTION, SELECTOR, TALK, UNFIT, Command, Flag, colours, resource, shared
 
 if TYPE_CHECKING:
     from kubectl_sagemaker.env import Env
@@ -48,14 +48,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Form of the answer.",
 )
-@click.option(
-    "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    show_default=True,
-    envvar=names("COLOR"),
-    help="Colour by state.",
-)
+@COLOR
 @shared(CONNECTION, TALK)
 def command(
     env: Env,
@@ -68,7 +61,6 @@ def command(
 ) -> int:
     """List, or show one."""
     from kubectl_sagemaker import jobs
-    from kubectl_sagemaker.commands.smlogs import colours
     from kubectl_sagemaker.render import jobs as render
 
     width = shutil.get_terminal_size().columns if env.terminal else None

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import http.client
 import json
 import os
-import shutil
 import ssl
 import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -28,25 +25,13 @@ from kubectl_sagemaker.kinds import KINDS
 from kubectl_sagemaker.kube import Kube
 from kubectl_sagemaker.sandbox.cluster import Cluster
 from kubectl_sagemaker.sandbox.kubernetes import ADMIN, VIEWER, Server, kubeconfig, serve
+from tests.environment import kubectls
 from tests.servers import ApiServer
 
 TOKENS = {"tok-admin": ADMIN, "tok-viewer": VIEWER}
 """As the real server's."""
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
-
-
-@functools.cache
-def kubectls() -> dict[str, str]:
-    """Every kubectl there is, by its version: the one beside this Python, and PATH's own."""
-    beside = Path(sys.executable).parent
-    others = (folder for folder in os.get_exec_path() if Path(folder).resolve() != beside.resolve())
-    found = {}
-    for path in (shutil.which("kubectl", path=str(beside)), shutil.which("kubectl", path=os.pathsep.join(others))):
-        if path:
-            answer = subprocess.run([path, "version", "--client", "-o", "json"], capture_output=True, check=True)
-            found[f"kubectl-{json.loads(answer.stdout)['clientVersion']['gitVersion']}"] = path
-    return found
 
 
 @dataclass(frozen=True, slots=True)
