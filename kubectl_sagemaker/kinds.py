@@ -82,7 +82,6 @@ LEGACY: Final = Group(
     endpoint="spec.sageMakerEndpoint",
     home="sagemaker-k8s-operator-system",
 )
-GROUPS: Final = (ACK, LEGACY)
 
 
 @dataclass(frozen=True, slots=True)
