@@ -82,6 +82,7 @@ LEGACY: Final = Group(
     endpoint="spec.sageMakerEndpoint",
     home="sagemaker-k8s-operator-system",
 )
+GROUPS: Final = (ACK, LEGACY)
 
 
 @dataclass(frozen=True, slots=True)
