@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -71,6 +72,8 @@ class Aws:
         self._session: Any = None
         self._clients: dict[tuple[str, str | None, str | None], Any] = {}
         self._account_id: str | None = None
+        self._making = threading.RLock()
+        """Sessions make clients one at a time; clients can be shared (boto3's guide)."""
 
     @property
     def region(self) -> str | None:
@@ -153,16 +156,17 @@ class Aws:
 
     def _client(self, service: str, region: str | None, endpoint_url: str | None) -> Any:
         """A client; `endpoint_url` is the resource's wish, and --endpoint-url, environment and profile go before it."""
-        key = (service, region, endpoint_url)
-        client = self._clients.get(key)
-        if client is None:
-            client = self._made(service, region, self.account.endpoint_url)
-            if endpoint_url and not self.account.endpoint_url:
-                usual = self._made(service, region, None, ignore_configured_endpoint_urls=True)
-                if client.meta.endpoint_url == usual.meta.endpoint_url:
-                    client = self._made(service, region, endpoint_url)
-            self._clients[key] = client
-        return client
+        with self._making:
+            key = (service, region, endpoint_url)
+            client = self._clients.get(key)
+            if client is None:
+                client = self._made(service, region, self.account.endpoint_url)
+                if endpoint_url and not self.account.endpoint_url:
+                    usual = self._made(service, region, None, ignore_configured_endpoint_urls=True)
+                    if client.meta.endpoint_url == usual.meta.endpoint_url:
+                        client = self._made(service, region, endpoint_url)
+                self._clients[key] = client
+            return client
 
     def _made(self, service: str, region: str | None, endpoint_url: str | None, **settings: Any) -> Any:
         from botocore.config import Config

@@ -272,14 +272,20 @@ def _same(one: Job, other: Job) -> bool:
 
 def _with_region(kube: Kube, job: Job) -> Job:
     """Fill in the region of the namespace's annotation, where the job has none of its own."""
-    annotation = job.api.group.namespace_region_annotation
-    if job.region or not annotation:
+    if job.region or not job.api.group.namespace_region_annotation:
         return job
+    return replace(job, region=namespace_region(kube, job.namespace))
+
+
+def namespace_region(kube: Kube, namespace: str) -> str | None:
+    """The region that a namespace's annotation gives its resources; None if it gives none."""
+    names = [name for group in kinds.GROUPS if (name := group.namespace_region_annotation)]
     try:
-        return replace(job, region=kube.annotations(job.namespace).get(annotation) or None)
+        annotations = kube.annotations(namespace)
     except (Forbidden, NotFound):
         # Reading namespaces is a right of its own; without it the environment's region is asked.
-        return job
+        return None
+    return next((found for name in names if (found := annotations.get(name))), None)
 
 
 def again(kube: Kube, job: Job) -> Job:

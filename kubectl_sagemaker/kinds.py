@@ -124,6 +124,40 @@ class Log:
     prefix: str = "{name}/"
     stream: str | None = None
     """The one stream there is, where a prefix would not end in a slash."""
+    numbered: bool = True
+    """Whether an instance's name in a stream ends in a number that says nothing: `algo-1-1580260714`."""
+    on_demand: str = ""
+    """How the names of streams end that only --data-log reads; empty: there are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Children:
+    """How SageMaker lists the jobs that a job of a kind starts: `operation` takes the job's name as Describe does.
+
+    If the kind has a log, it holds all of theirs; if it has none, each child's own is read.
+    """
+
+    operation: str
+    members: str
+    """Where the answer has the list of them."""
+    jobs: Mapping[str, str] = field(hash=False)
+    """Paths in an item, each with the name of the kind of the child whose name or ARN stands there."""
+    status: str
+    """Path of the child's state."""
+    newest_first: Mapping[str, str] = field(hash=False)
+    """Parameters that have the newest child come first."""
+    label: str = ""
+    """Path of the name by which people know the child, where its job's is made up."""
+    objective: str = ""
+    """Path of what it reached (MetricName, Value, and Type: Minimize or Maximize); empty: nothing compares them."""
+    created: str = ""
+    """Path of its creation."""
+    reason: str = "FailureReason"
+    """Path of why it failed."""
+    counters: str = ""
+    """Member of the parent's Describe that counts the children by state."""
+    best: str = ""
+    """Member of the parent's Describe that is the best child so far, an item as in the list."""
 
 
 JOB_ENDS: Final[Mapping[str, int]] = MappingProxyType({"Completed": 0, "Failed": 3, "Stopped": 4})
@@ -134,7 +168,7 @@ JOB_ENDS: Final[Mapping[str, int]] = MappingProxyType({"Completed": 0, "Failed":
 class Kind:
     """A row: SageMaker's noun, and where each group and CloudWatch keep it.
 
-    `name` is SageMaker's own: `Describe{name}` takes `{name}Name` and answers `{name}Status`.
+    `name` is SageMaker's own: `Describe{name}` takes `name_member` and answers `{name}Status`.
     """
 
     name: str
@@ -143,6 +177,20 @@ class Kind:
     ends: Mapping[str, int] = field(default_factory=dict, hash=False)
     runs: bool = False
     """Whether it runs: shown by `status` without --all-kinds."""
+    children: Children | None = None
+    """The jobs that it starts, if it does."""
+    described_by: str = ""
+    """The member that names it to Describe, where that is not `{name}Name`."""
+
+    @property
+    def logged(self) -> bool:
+        """Whether there is a log to read: its own, or its children's."""
+        return self.log is not None or self.children is not None
+
+    @property
+    def name_member(self) -> str:
+        """The member by which Describe takes and tells its name."""
+        return self.described_by or f"{self.name}Name"
 
     @property
     def has_secondary_status(self) -> bool:
@@ -245,7 +293,7 @@ KINDS: Final[tuple[Kind, ...]] = (
                 status="status.transformJobStatus",
             ),
         ),
-        log=Log("/aws/sagemaker/TransformJobs"),
+        log=Log("/aws/sagemaker/TransformJobs", on_demand="/data-log"),
         ends=JOB_ENDS,
         runs=True,
     ),
@@ -284,8 +332,20 @@ KINDS: Final[tuple[Kind, ...]] = (
                 status="status.hyperParameterTuningJobStatus",
             ),
         ),
+        log=Log("/aws/sagemaker/TrainingJobs", prefix="{name}-"),
         ends=JOB_ENDS,
         runs=True,
+        children=Children(
+            "ListTrainingJobsForHyperParameterTuningJob",
+            "TrainingJobSummaries",
+            jobs=MappingProxyType({"TrainingJobName": "TrainingJob"}),
+            status="TrainingJobStatus",
+            newest_first=MappingProxyType({"SortBy": "CreationTime", "SortOrder": "Descending"}),
+            objective="FinalHyperParameterTuningJobObjectiveMetric",
+            created="CreationTime",
+            counters="TrainingJobStatusCounters",
+            best="BestTrainingJob",
+        ),
     ),
     Kind(
         "Endpoint",
@@ -306,7 +366,7 @@ KINDS: Final[tuple[Kind, ...]] = (
                 created=True,
             ),
         ),
-        log=Log("/aws/sagemaker/Endpoints/{name}", prefix=""),
+        log=Log("/aws/sagemaker/Endpoints/{name}", prefix="", numbered=False, on_demand="/data-log"),
         runs=True,
     ),
     Kind(
@@ -320,7 +380,7 @@ KINDS: Final[tuple[Kind, ...]] = (
                 created=True,
             ),
         ),
-        log=Log("/aws/sagemaker/InferenceComponents/{name}", prefix=""),
+        log=Log("/aws/sagemaker/InferenceComponents/{name}", prefix="", numbered=False),
         runs=True,
     ),
     Kind(
@@ -333,13 +393,13 @@ KINDS: Final[tuple[Kind, ...]] = (
                 reason=True,
             ),
         ),
-        log=Log("/aws/sagemaker/NotebookInstances"),
+        log=Log("/aws/sagemaker/NotebookInstances", numbered=False),
         runs=True,
     ),
     Kind(
         "LabelingJob",
         (ack("LabelingJob", name="spec.labelingJobName", status="status.labelingJobStatus", reason=True),),
-        log=Log("/aws/sagemaker/LabelingJobs", prefix="", stream="{name}"),
+        log=Log("/aws/sagemaker/LabelingJobs", prefix="", stream="{name}", numbered=False),
         ends=JOB_ENDS,
         runs=True,
     ),
@@ -354,8 +414,27 @@ KINDS: Final[tuple[Kind, ...]] = (
                 created=True,
             ),
         ),
-        ends=MappingProxyType({"Succeeded": 0, "Failed": 3, "Stopped": 4}),
+        ends=MappingProxyType({"Succeeded": 0, "Failed": 3, "CompletedWithFailures": 3, "Stopped": 4}),
         runs=True,
+        described_by="PipelineExecutionArn",
+        children=Children(
+            "ListPipelineExecutionSteps",
+            "PipelineExecutionSteps",
+            jobs=MappingProxyType(
+                {
+                    "Metadata.TrainingJob.Arn": "TrainingJob",
+                    "Metadata.ProcessingJob.Arn": "ProcessingJob",
+                    "Metadata.TransformJob.Arn": "TransformJob",
+                    "Metadata.TuningJob.Arn": "HyperParameterTuningJob",
+                    "Metadata.QualityCheck.CheckJobArn": "ProcessingJob",
+                    "Metadata.ClarifyCheck.CheckJobArn": "ProcessingJob",
+                }
+            ),
+            status="StepStatus",
+            newest_first=MappingProxyType({"SortOrder": "Descending"}),
+            label="StepName",
+            created="StartTime",
+        ),
     ),
     Kind(
         "Model",
@@ -478,6 +557,11 @@ def parse(word: str) -> Target:
     raise Usage(f"unknown kind {word!r}", hint=hint)
 
 
+def named(name: str) -> Kind:
+    """The kind of SageMaker's name."""
+    return next(kind for kind in KINDS if kind.name == name)
+
+
 def nearest(word: str) -> str | None:
     """The singular that an unknown KIND word is most like; None if it is like none."""
     known = [api.singular for kind in KINDS for api in kind.apis]
@@ -498,7 +582,7 @@ def targets(*, all_kinds: bool) -> list[Target]:
 
 def logged() -> list[Target]:
     """Every kind that has a log, in both groups."""
-    return [Target(kind, kind.apis) for kind in KINDS if kind.log]
+    return [Target(kind, kind.apis) for kind in KINDS if kind.logged]
 
 
 def singulars(targets: Iterable[Target]) -> str:

@@ -57,9 +57,10 @@ class Flag(click.Option):
     """A boolean flag; `--follow=false` works as in kubectl, through a hidden opposite."""
 
     def __init__(self, declarations: Sequence[str], **settings: Any) -> None:
-        name = max(declarations, key=len)
+        name = next(word for word in declarations if word.startswith("--"))
+        others = [word for word in declarations if word != name]
         super().__init__(
-            [*declarations[:-1], f"{name}/--no-{name.removeprefix('--')}"],
+            [*others, f"{name}/--no-{name.removeprefix('--')}"],
             is_flag=True,
             **{"default": False, **settings},
         )
@@ -181,6 +182,21 @@ def resource(words: Sequence[str]) -> tuple[list[kinds.Target], str]:
     return targets, resource_name(words[-1])
 
 
+def resources(words: Sequence[str]) -> list[tuple[list[kinds.Target], str]]:
+    """KIND NAME…, KIND/NAME…, or NAME alone: names, each with the targets to look among; raises Usage."""
+    if len(words) < 2 or (len(words) == 2 and "/" not in words[0]):
+        return [resource(words)]
+    if any("/" in word for word in words):
+        plain = next((word for word in words if "/" not in word), None)
+        if plain:
+            raise Usage(f"{plain!r} stands among KIND/NAME: write all of them so, or KIND NAME NAME")
+        named = [resource([word]) for word in words]
+    else:
+        target = [kinds.parse(words[0])]
+        named = [(target, resource_name(word)) for word in words[1:]]
+    return list({(tuple(targets), name): (targets, name) for targets, name in named}.values())
+
+
 REFUSED: Final = {
     "--cache-dir": "nothing is cached on disk",
     "--kuberc": "kuberc files are kubectl's own",
@@ -210,7 +226,15 @@ def count(text: str) -> int:
     return int(text)
 
 
+def some(text: str) -> int:
+    """A number of at least one; raises Usage."""
+    if not re.fullmatch(r"0*[1-9]\d{0,8}", text, re.ASCII):
+        raise Usage(f"{text!r} is no number of at least 1")
+    return int(text)
+
+
 COUNT: Final = Parsed("N", count)
+SOME: Final = Parsed("N", some)
 COLOR: Final = click.option(
     "--color",
     type=click.Choice(["auto", "always", "never"]),

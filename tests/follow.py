@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from kubectl_sagemaker import aws, jobs, kinds
 from kubectl_sagemaker.errors import Forbidden, Unavailable
-from kubectl_sagemaker.logs.events import LogEvent, Note, Page, Transition
+from kubectl_sagemaker.logs.events import LogEvent, Note, Page, Transition, waited
 from kubectl_sagemaker.logs.follow import DRAIN, LONGEST_DRAIN, Follower
 from kubectl_sagemaker.logs.memory import Memory
+from kubectl_sagemaker.logs.pace import Budget
 from kubectl_sagemaker.logs.read import read
 from kubectl_sagemaker.logs.source import Query, Source
 from kubectl_sagemaker.logs.watch import Watch
@@ -123,7 +124,7 @@ class Run:
 
     def __post_init__(self) -> None:
         """Begin nothing yet."""
-        self._items = self.follower.items()
+        self._items = waited(self.follower.items(), self.source.now, self.source.sleep)
 
     def go(self, *, until: float | None = None) -> Run:
         """Follow to the end, or until the clock shows `until`; it can be called again."""
@@ -133,7 +134,7 @@ class Run:
             elif isinstance(item, Transition):
                 self.transitions.append(item)
                 self.told_at.append(self.clock())
-            elif item:
+            elif isinstance(item, list) and item:
                 self.printed += item
                 self.printed_at += [self.clock()] * len(item)
                 self.batches.append(item)
@@ -280,7 +281,8 @@ class Story:
 
     def read(self, *, tail: int | None = None, latency: float = 0.05, **query: Any) -> tuple[list[LogEvent], list[str]]:
         """What read() gives from now on: all events, and all notes."""
-        return collected(read(self.reader(latency=latency, **query), tail=tail))
+        reader = self.reader(latency=latency, **query)
+        return collected(waited(read(reader, tail=tail), reader.now, reader.sleep))
 
 
 def collected(items: Any) -> tuple[list[LogEvent], list[str]]:
@@ -311,6 +313,7 @@ def source(
         query=Query(**{"group": GROUP, "prefix": PREFIX.format(name=name), "start": round((T - 60) * 1000), **query}),
         now=now,
         sleep=sleep or door.clock.advance,
+        budget=Budget(now),
         renew=door.renew,
         patience=patience,
         random=random.Random(seed),  # noqa: S311 -- no secret; a seed must give the same again

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
-from kubectl_sagemaker.logs.events import Note, Transition
+from kubectl_sagemaker.logs.events import Note, Transition, waited
 from kubectl_sagemaker.sandbox.aws import SANDBOX
 from kubectl_sagemaker.sandbox.faults import EVENT_OPERATIONS, Fault, Faults
 from kubectl_sagemaker.sandbox.scenario import GROUP, LAGS
@@ -105,12 +105,12 @@ def day() -> bool:
     story.account.faults = Nightly(story, night)
     run = story.follow()
     memory = 0
-    for item in run.follower.items():
+    for item in waited(run.follower.items(), run.source.now, run.source.sleep):
         if isinstance(item, Note):
             run.notes.append(item.text)
         elif isinstance(item, Transition):
             run.transitions.append(item)
-        else:
+        elif isinstance(item, list):
             run.printed += item
             memory = max(memory, remembered(run.follower.memory))
     printed = run.lines()
@@ -159,8 +159,8 @@ def fast(rate: int = 2_000, seconds: int = 600, hosts: int = 10) -> bool:
     printed: Counter[int] = Counter()
     delays: array[float] = array("d")
     ids = 0
-    for item in run.follower.items():
-        if isinstance(item, Note | Transition):
+    for item in waited(run.follower.items(), run.source.now, run.source.sleep):
+        if not isinstance(item, list):
             continue
         now = story.clock()
         for event in item:

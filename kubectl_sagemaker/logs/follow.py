@@ -14,17 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final
 
 from kubectl_sagemaker.errors import NotFound
-from kubectl_sagemaker.logs.events import Note, Page, Transition
+from kubectl_sagemaker.logs.events import Aside, CaughtUp, Item, Page, Pause, Transition
 from kubectl_sagemaker.logs.memory import WINDOW, Memory
-from kubectl_sagemaker.logs.pace import Pace
+from kubectl_sagemaker.logs.pace import MANY
 from kubectl_sagemaker.logs.read import last_lines, last_of
 from kubectl_sagemaker.logs.source import Source
 from kubectl_sagemaker.logs.watch import Watch
-
-Item: TypeAlias = Note | Page | Transition
 
 BUSY: Final = 1.2
 """Seconds between narrow polls while lines come: with the wide scan's pages, 1 request a second."""
@@ -41,11 +39,6 @@ SPAN: Final = 30.0
 LEAST_SPAN: Final = 2.5
 SPAN_EVENTS: Final = 5_000
 """A narrow poll looks SPAN seconds back, or as far as holds so many events: half a page."""
-MANY: Final = 500.0
-"""Lines a second above which two requests a second are right."""
-REQUESTS: Final = 1.0
-REQUESTS_MANY: Final = 2.0
-"""Requests a second at most, up to MANY lines a second and above. Catching up and the last scan are faster."""
 WIDE_EVERY: Final = 20.0
 """Seconds from the end of one wide scan to the beginning of the next, up to MANY lines a second. Above, it is its next
 page: at 2,000 lines a second, late lines waited 60 s (99 %) with such a pause and wait 26 s without."""
@@ -69,9 +62,6 @@ class Follower:
     """Lines a second, smoothed."""
     _newest_sight: float = 0.0
     """When the last new line was seen, in seconds since the epoch."""
-    _pace: Pace = field(init=False)
-    _hurry: float = field(init=False)
-    """Requests a second while catching up."""
     _caught_up: float = 0.0
     _polled: float = 0.0
     """When the last narrow poll began."""
@@ -81,16 +71,22 @@ class Follower:
         """Begin with nothing seen."""
         start = self.source.query.start
         self.memory = Memory(start, newest=start, base=start)
-        self._pace = self.source.paces["FilterLogEvents"]
-        self._hurry = self._pace.fastest
 
     def items(self) -> Iterator[Item]:
-        """Pages of new events, notes and transitions, as they come."""
-        now, sleep = self.source.now, self.source.sleep
+        """Pages of new events, notes and transitions, as they come, and pauses when nothing is due."""
+        try:
+            yield from self._items()
+        finally:
+            self.source.budget.leaves(id(self))
+
+    def _items(self) -> Iterator[Item]:
+        now = self.source.now
+        self._hurry()
         yield from self._catch_up()
+        yield CaughtUp()
         poll_at = wide_at = now()
         wide_at += WIDE_EVERY
-        wide: Iterator[Note | Page] | None = None
+        wide: Iterator[Aside | Page] | None = None
         while True:
             for item in self.watch.poll():
                 yield item
@@ -117,16 +113,21 @@ class Follower:
                 else:
                     wide = None
                     wide_at = now() + (WIDE_EVERY if self._rate <= MANY else WIDE_PAGE_EVERY_MANY)
-            pause = min(poll_at, wide_at, self.watch.due) - now()
-            if pause > 0:
-                sleep(pause)
+            if (due := min(poll_at, wide_at, self.watch.due)) > now():
+                yield Pause(due)
+
+    def _hurry(self) -> None:
+        """Be as fast as the quota allows, for a while that ends."""
+        self.source.budget.follows(id(self), None)
 
     def _catch_up(self) -> Iterator[Item]:
         """Read what is there already, as fast as the quota allows; the job's state is watched meanwhile."""
         began = self.source.now()
         pages = self._chain(self.memory.start, live=False) if self.tail is None else self._begin_at_tail(self.tail)
-        for page in pages:
-            yield page
+        for item in pages:
+            yield item
+            if isinstance(item, Pause):
+                continue
             yield from self.watch.poll()
             # What becomes visible while this chain goes on may lie behind it: the first wide scan goes back to when
             # it began, and so far what is read may be forgotten.
@@ -135,7 +136,7 @@ class Follower:
         self._caught_up = self._polled = self.source.now()
         self._newest_sight = min(self._caught_up, self.memory.ingested / 1000)
 
-    def _begin_at_tail(self, count: int) -> Iterator[Note | Page]:
+    def _begin_at_tail(self, count: int) -> Iterator[Aside | Page]:
         """The last `count` lines of each stream; all else that is visible now counts as seen.
 
         First the window is read without printing it, then the tail: whatever becomes visible between the two is new
@@ -149,7 +150,7 @@ class Follower:
                 recent = max(self.memory.start, at - round((WINDOW + LONGEST_DRAIN) * 1000))
                 self.memory.start = self.memory.newest = recent
             for item in self._chain(self.memory.start, live=False):
-                if isinstance(item, Note):
+                if not isinstance(item, list):
                     yield item
             page = yield from last_lines(self.source, count)
         except NotFound:
@@ -158,19 +159,19 @@ class Follower:
         self.memory.take(page)
         yield page
 
-    def _poll(self) -> Iterator[Note | Page]:
+    def _poll(self) -> Iterator[Aside | Page]:
         """A narrow chain, and from what it brings the pace of the next."""
         began = self.source.now()
         elapsed = max(0.1, began - self._polled)
         span = max(LEAST_SPAN, min(SPAN, SPAN_EVENTS / max(self._rate, 1.0)))
         lines = 0
         for item in self._chain(self.memory.near(span), live=True):
-            if not isinstance(item, Note):
+            if isinstance(item, list):
                 lines += len(item)
             yield item
         self._polled = began
-        self._pace.limit(REQUESTS if self._rate <= MANY else REQUESTS_MANY)
         self._rate += 0.3 * (lines / elapsed - self._rate)
+        self.source.budget.follows(id(self), self._rate)
         if lines or self.watch.ended_at is not None:
             self._poll_every = BUSY
         elif self.watch.job.secondary_status in EARLY_STATES:
@@ -178,7 +179,7 @@ class Follower:
         elif began - self._newest_sight > IDLE_AFTER:
             self._poll_every = min(IDLE, self._poll_every * 1.5)
 
-    def _wide(self) -> Iterator[Note | Page]:
+    def _wide(self) -> Iterator[Aside | Page]:
         """A wide chain; only once it is complete may the next one begin later."""
         newest = self.memory.newest
         yield from self._chain(self.memory.floor, live=True)
@@ -187,18 +188,18 @@ class Follower:
     def _scan(self) -> Generator[Item, None, int]:
         """A whole wide scan at once; returns how many new lines it found."""
         found = 0
-        self._pace.limit(self._hurry)
+        self._hurry()
         for item in self._wide():
-            if not isinstance(item, Note):
+            if isinstance(item, list):
                 found += len(item)
             yield item
         return found
 
-    def _chain(self, start: int, *, live: bool) -> Iterator[Note | Page]:
+    def _chain(self, start: int, *, live: bool) -> Iterator[Aside | Page]:
         """One chain's new events, a page at a time; `live` once caught up, when lateness can be told."""
         try:
             for item in self.source.pages(self.source.query.parameters(start)):
-                if isinstance(item, Note):
+                if not isinstance(item, list):
                     yield item
                     continue
                 fresh = self.memory.take(item, sight=self.source.now() if live else None)
@@ -208,7 +209,7 @@ class Follower:
         except NotFound:
             yield from self._say_absent()
 
-    def _say_absent(self) -> Iterator[Note]:
+    def _say_absent(self) -> Iterator[Aside]:
         group = self.source.query.group
         yield from self.source.say("absent", f"waiting for the first line: there is no log group {group} yet")
 
@@ -227,10 +228,10 @@ class Follower:
         return max(self.watch.ended_at or 0.0, self._caught_up) + LONGEST_DRAIN
 
 
-def _next_page(chain: Iterator[Note | Page]) -> Generator[Note, None, Page | None]:
-    """A chain's notes up to its next page, which is returned; None at its end."""
+def _next_page(chain: Iterator[Aside | Page]) -> Generator[Aside, None, Page | None]:
+    """A chain's asides up to its next page, which is returned; None at its end."""
     for item in chain:
-        if not isinstance(item, Note):
+        if isinstance(item, list):
             return item
         yield item
     return None

@@ -15,7 +15,7 @@ from operator import itemgetter
 from typing import Final
 
 from kubectl_sagemaker.errors import Invalid
-from kubectl_sagemaker.logs.events import Note, Page
+from kubectl_sagemaker.logs.events import Aside, Page, waited
 from kubectl_sagemaker.logs.source import MOST_EVENTS, Source
 
 IN_FLIGHT: Final = 4
@@ -50,18 +50,18 @@ class Lane:
             "limit": limit,
             **({} if end is None else {"endTime": end}),
         }
-        self._fetched: queue.SimpleQueue[Note | Page | BaseException | None] = queue.SimpleQueue()
+        self._fetched: queue.SimpleQueue[Aside | Page | BaseException | None] = queue.SimpleQueue()
         self._room = threading.Semaphore(depth)
         self._stopped = threading.Event()
         # A daemon: Ctrl-C must not wait for an answer that nobody will read.
         threading.Thread(target=self._run, name=f"lane {stream}", daemon=True).start()
 
-    def pages(self) -> Iterator[Note | Page]:
-        """Notes and pages, in order; raises what the fetching raised."""
+    def pages(self) -> Iterator[Aside | Page]:
+        """Asides and pages, in order; raises what the fetching raised."""
         while (item := self._fetched.get()) is not None:
             if isinstance(item, BaseException):
                 raise item
-            if not isinstance(item, Note):
+            if isinstance(item, list):
                 self._room.release()
             yield item
 
@@ -72,13 +72,13 @@ class Lane:
 
     def _run(self) -> None:
         try:
-            for item in self._chain():
+            for item in waited(self._chain(), self._source.now, self._source.sleep):
                 self._fetched.put(item)
             self._fetched.put(None)
         except BaseException as error:  # noqa: BLE001  # it is raised again where the lane is read
             self._fetched.put(error)
 
-    def _chain(self) -> Iterator[Note | Page]:
+    def _chain(self) -> Iterator[Aside | Page]:
         """The stream's pages. The end is the token that was sent coming back; pages can be empty before it.
 
         A token that CloudWatch no longer takes (a laptop slept for a day) starts anew at the newest event read.
@@ -118,7 +118,7 @@ class Lane:
 
 def read_streams(
     source: Source, streams: Sequence[str], start: int, newest: int, density: float
-) -> Iterator[Note | Page]:
+) -> Iterator[Aside | Page]:
     """The streams' events from `start` (ms) on, in time order.
 
     `newest` (ms) and `density` (events a millisecond, over all streams) say how time is best cut; whatever they are,
@@ -143,7 +143,7 @@ def read_streams(
                 begin = None if last else cut
             lines = 0
             for item in _merged(windows[0]):
-                lines += 0 if isinstance(item, Note) else len(item)
+                lines += len(item) if isinstance(item, list) else 0
                 yield item
             windows.popleft()
             # A burst is followed by quiet and quiet by a burst: the next window is as long as this one's lines say.
@@ -154,7 +154,7 @@ def read_streams(
                 lane.stop()
 
 
-def _merged(lanes: Sequence[Lane]) -> Iterator[Note | Page]:
+def _merged(lanes: Sequence[Lane]) -> Iterator[Aside | Page]:
     """The lanes' events in time order: each time as far as every lane has been read."""
     open_lanes = {lane.pages(): Page() for lane in lanes}
     while open_lanes:
@@ -162,7 +162,7 @@ def _merged(lanes: Sequence[Lane]) -> Iterator[Note | Page]:
             if buffer:
                 continue
             for item in pages:
-                if isinstance(item, Note):
+                if not isinstance(item, list):
                     yield item
                     continue
                 if item:

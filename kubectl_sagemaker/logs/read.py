@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import Any, Final, cast
 
 from kubectl_sagemaker.errors import Forbidden, Invalid, NotFound
-from kubectl_sagemaker.logs.events import LogEvent, Note, Page
+from kubectl_sagemaker.logs.events import Aside, LogEvent, Note, Page
 from kubectl_sagemaker.logs.lanes import MOST_LANES, read_streams
 from kubectl_sagemaker.logs.source import MOST_EVENTS, Source
 
@@ -16,13 +16,19 @@ NEWEST_FIRST_SINCE: Final = 1_704_067_200_000
 """2024-01-01 UTC in milliseconds: CloudWatch refuses `startFromHead=false` from an earlier start."""
 
 
-def read(source: Source, *, tail: int | None = None) -> Iterator[Note | Page]:
-    """Pages of events in time order, and notes; one note and no page where nothing was ever written."""
+def read(source: Source, *, tail: int | None = None, alone: bool = True) -> Iterator[Aside | Page]:
+    """Pages of events in time order, and asides; one note and no page where nothing was ever written.
+
+    Who reads `alone` has the memory and the quota for several requests in flight.
+    """
     lines = 0
     try:
-        pages = _all(source) if tail is None else _tail(source, tail)
+        if tail is not None:
+            pages = _tail(source, tail)
+        else:
+            pages = _all(source) if alone else source.pages(source.query.parameters(source.query.start))
         for item in pages:
-            if not isinstance(item, Note):
+            if isinstance(item, list):
                 lines += len(item)
             yield item
     except NotFound:
@@ -32,7 +38,7 @@ def read(source: Source, *, tail: int | None = None) -> Iterator[Note | Page]:
         yield Note("no log lines")
 
 
-def _all(source: Source) -> Iterator[Note | Page]:
+def _all(source: Source) -> Iterator[Aside | Page]:
     """The whole log. One request is all that most logs need; what is longer goes on in lanes, or in the same chain."""
     parameters = source.query.parameters(source.query.start)
     events: Page = []
@@ -46,7 +52,7 @@ def _all(source: Source) -> Iterator[Note | Page]:
             continue
         events = cast("Page", answer["events"])
         if not answer.get("nextToken"):
-            yield source.wanted(events)
+            yield (yield from source.wanted(events))
             return
         parameters["nextToken"] = answer["nextToken"]
     reached, first = events[-1]["timestamp"], events[0]["timestamp"]
@@ -59,22 +65,22 @@ def _all(source: Source) -> Iterator[Note | Page]:
             streams = []
     if 0 < len(streams) <= MOST_LANES:
         # The page can have been cut in the middle of a millisecond, which the lanes read again from its beginning.
-        yield source.wanted([event for event in events if event["timestamp"] < reached])
+        yield (yield from source.wanted([event for event in events if event["timestamp"] < reached]))
         names = [stream["logStreamName"] for stream in streams]
         # It can lag by an hour (API reference): good enough to say how time is cut, not where the log ends.
         newest = max(stream.get("lastIngestionTime", reached) for stream in streams)
         yield from read_streams(source, names, reached, newest, len(events) / (reached - first))
     else:
-        yield source.wanted(events)
+        yield (yield from source.wanted(events))
         yield from source.pages(parameters, before=events)
 
 
-def _tail(source: Source, count: int) -> Iterator[Note | Page]:
+def _tail(source: Source, count: int) -> Iterator[Aside | Page]:
     page = yield from last_lines(source, count)
     yield page
 
 
-def last_lines(source: Source, count: int) -> Generator[Note, None, Page]:
+def last_lines(source: Source, count: int) -> Generator[Aside, None, Page]:
     """The last `count` events of each wanted stream, in time order over all of them."""
     events: Page = []
     if count:
@@ -85,7 +91,7 @@ def last_lines(source: Source, count: int) -> Generator[Note, None, Page]:
     return events
 
 
-def _streams(source: Source) -> Generator[Note, None, list[dict[str, Any]]]:
+def _streams(source: Source) -> Generator[Aside, None, list[dict[str, Any]]]:
     """The wanted streams, as DescribeLogStreams has them."""
     query = source.query
     if query.stream is not None:
@@ -98,11 +104,12 @@ def _streams(source: Source) -> Generator[Note, None, list[dict[str, Any]]]:
         answer = yield from source.ask("DescribeLogStreams", parameters)
         streams += answer["logStreams"]
         if not answer.get("nextToken"):
-            return [stream for stream in streams if query.wants(stream["logStreamName"])]
+            wanted = yield from source.wanted_streams(stream["logStreamName"] for stream in streams)
+            return [stream for stream in streams if stream["logStreamName"] in wanted]
         parameters["nextToken"] = answer["nextToken"]
 
 
-def last_of(source: Source, stream: str | None, count: int) -> Generator[Note, None, Page]:
+def last_of(source: Source, stream: str | None, count: int) -> Generator[Aside, None, Page]:
     """The last events of one stream, or of all streams together (None), read newest first until there are `count`."""
     parameters = source.query.parameters(source.query.start)
     if stream is not None:
@@ -125,9 +132,9 @@ def last_of(source: Source, stream: str | None, count: int) -> Generator[Note, N
         older: deque[LogEvent] = deque(maxlen=count - len(events))
         parameters["endTime"] = min(NEWEST_FIRST_SINCE - 1, parameters.get("endTime", NEWEST_FIRST_SINCE))
         for item in source.pages(parameters):
-            if isinstance(item, Note):
-                yield item
-            else:
+            if isinstance(item, list):
                 older += item
+            else:
+                yield item
         events = [*older, *events]
     return events

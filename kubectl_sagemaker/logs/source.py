@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Final, Protocol, cast
 
 from kubectl_sagemaker.errors import Error, Invalid, NotFound, Throttled, Unauthorized, Unavailable
-from kubectl_sagemaker.logs.events import Note, Page, instance
-from kubectl_sagemaker.logs.pace import Pace
+from kubectl_sagemaker.logs.children import Children
+from kubectl_sagemaker.logs.events import PLAIN, Aside, Naming, Note, Page, Pause
+from kubectl_sagemaker.logs.pace import Budget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +26,16 @@ class Query:
     start: int = 0
     end: int | None = None
     instances: tuple[str, ...] = ()
-    """Globs; an event counts if its instance matches one. Empty: all."""
+    """Globs; an event counts if its instance, or its label, matches one. Empty: all."""
     stream_prefix: str = ""
     """What a stream's name, after the job's, begins with."""
     pattern: str | None = None
     """CloudWatch's own filter pattern."""
+    naming: Naming = PLAIN
+    left_out: str = ""
+    """How the names of streams end that are not read; empty: all are."""
+    limit: int | None = None
+    """Events of a page, at most; None: as many as CloudWatch gives."""
 
     def parameters(self, start: int) -> dict[str, Any]:
         """FilterLogEvents' parameters for this query from `start` on."""
@@ -43,16 +49,20 @@ class Query:
             parameters["endTime"] = self.end
         if self.pattern is not None:
             parameters["filterPattern"] = self.pattern
+        if self.limit is not None:
+            parameters["limit"] = self.limit
         return parameters
 
     def wants(self, stream: str) -> bool:
-        """Whether `stream` is of a wanted instance."""
-        name = instance(stream)
-        return not self.instances or any(fnmatchcase(name, glob) for glob in self.instances)
+        """Whether `stream` is wanted, by its end and its instance."""
+        if self.left_out and stream.endswith(self.left_out):
+            return False
+        names = {self.naming.instance(stream), self.naming.label(stream)}
+        return not self.instances or any(fnmatchcase(name, glob) for glob in self.instances for name in names)
 
 
 class Fetch(Protocol):
-    """Call one operation of CloudWatch Logs; raises what Aws.call raises."""
+    """Call one operation of CloudWatch Logs or SageMaker; raises what Aws.call raises."""
 
     def __call__(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]: ...
 
@@ -65,23 +75,18 @@ LONGEST_PAUSE: Final = 10.0
 """Back-off, in seconds: doubled at each failure in a row, times a random half to one and a half."""
 OUTAGE: Final = 30.0
 """After so many seconds without an answer, its return is worth a word."""
-FASTEST: Final[Mapping[str, tuple[float, float]]] = {
-    "FilterLogEvents": (5.0, 2.0),
-    "GetLogEvents": (24.0, 10.0),
-    "DescribeLogStreams": (5.0, 2.0),
-}
-"""Requests a second, and at once, by operation. FilterLogEvents' lowest quota in any region is 5, and a follower shares
-it with the whole account; GetLogEvents' is 10 to 25, and only a reader asks it, who ends (AWS's quotas)."""
 
 
 @dataclass(slots=True)
 class Source:
-    """CloudWatch's answers for one query; it waits, backs off and says so."""
+    """CloudWatch's answers for one query; it backs off and says so."""
 
     fetch: Fetch
     query: Query
     now: Callable[[], float]
     sleep: Callable[[float], None]
+    """Where threads read, each waits for itself; everywhere else pauses are yielded."""
+    budget: Budget
     renew: Callable[[], None]
     """Reads the credentials anew."""
     heals: Callable[[], bool] = lambda: True
@@ -91,14 +96,9 @@ class Source:
     random: random.Random = field(default_factory=random.Random)
     answered: bool = False
     """Whether any request was answered: until then, refused credentials are an error and no expiry."""
-    paces: dict[str, Pace] = field(default_factory=dict)
-    """A budget for each operation: CloudWatch counts them apart."""
+    children: Children | None = None
+    """Whose lines count, where the streams are those of a job's children; None: every stream's."""
     _said: set[str] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        """Every operation begins at its fastest."""
-        for operation, (fastest, burst) in FASTEST.items():
-            self.paces[operation] = Pace(fastest, burst, self.now, self.sleep)
 
     def say(self, key: str, text: str) -> Iterator[Note]:
         """A Note, the first time that `key` comes up."""
@@ -106,8 +106,8 @@ class Source:
             self._said.add(key)
             yield Note(text)
 
-    def pages(self, parameters: Mapping[str, Any], *, before: Page | None = None) -> Iterator[Note | Page]:
-        """One chain of FilterLogEvents to its last page: notes, and the wanted events of each page.
+    def pages(self, parameters: Mapping[str, Any], *, before: Page | None = None) -> Iterator[Aside | Page]:
+        """One chain of FilterLogEvents to its last page: asides, and the wanted events of each page.
 
         The end is a page without a token, and nothing else: pages can be short or empty before it. An error in
         mid-chain is met by asking for the same page again. Only a token that CloudWatch no longer takes (they live
@@ -139,29 +139,39 @@ class Source:
             if at_reached:
                 # Only after such a new start can an event come again.
                 events = [event for event in events if event["eventId"] not in at_reached]
-            yield self.wanted(events)
+            yield (yield from self.wanted(events))
             if not answer.get("nextToken"):
                 return
             query["nextToken"] = answer["nextToken"]
 
-    def wanted(self, events: Page) -> Page:
-        """Those of the wanted instances."""
-        if not self.query.instances:
+    def wanted(self, events: Page) -> Generator[Aside, None, Page]:
+        """Those of the wanted streams; SageMaker is asked whose child a job is that has not been met before."""
+        if not (self.query.instances or self.query.left_out or self.children):
             return events
-        wanted = {stream: self.query.wants(stream) for stream in {event["logStreamName"] for event in events}}
-        return [event for event in events if wanted[event["logStreamName"]]]
+        wanted = yield from self.wanted_streams({event["logStreamName"] for event in events})
+        return [event for event in events if event["logStreamName"] in wanted]
 
-    def ask(self, operation: str, parameters: Mapping[str, Any]) -> Generator[Note, None, dict[str, Any]]:
-        """One request until it is answered: notes, and in the end the answer.
+    def wanted_streams(self, streams: Iterable[str]) -> Generator[Aside, None, set[str]]:
+        """The wanted ones of some streams."""
+        wanted = {stream for stream in streams if self.query.wants(stream)}
+        if self.children is None:
+            return wanted
+        job_of = self.query.naming.job_of
+        children = yield from self.children.among({job_of(stream) for stream in wanted}, self)
+        return {stream for stream in wanted if job_of(stream) in children}
+
+    def ask(self, operation: str, parameters: Mapping[str, Any]) -> Generator[Aside, None, dict[str, Any]]:
+        """One request until it is answered: asides, and in the end the answer.
 
         Raises what no waiting mends (Forbidden, NotFound, Invalid, other Errors), credentials that never worked,
         and the last Unavailable once `patience` is over.
         """
-        pace = self.paces[operation]
+        pace = self.budget.pace(operation)
         pause = FIRST_PAUSE
         began = self.now()
         while True:
-            pace.wait()
+            if (owed := pace.reserve()) > 0:
+                yield Pause(self.now() + owed)
             try:
                 answer = self.fetch(operation, parameters)
                 if operation in PAGED and not isinstance(answer.get("events"), list):
@@ -191,5 +201,5 @@ class Source:
                 return answer
             if self.patience is not None and self.now() - began > self.patience:
                 raise trouble
-            self.sleep(pause * (0.5 + self.random.random()))
+            yield Pause(self.now() + pause * (0.5 + self.random.random()))
             pause = min(LONGEST_PAUSE, pause * 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -37,6 +37,8 @@ class Watch:
     """Seconds since the epoch; None while the job runs."""
     creation_time: float | None = None
     """SageMaker's creation of the job, once known."""
+    answer: Mapping[str, Any] = field(default_factory=dict)
+    """What SageMaker answered last; empty before it has."""
     _deleted: bool = False
     _look_at: float = 0.0
     _describe_at: float = 0.0
@@ -107,6 +109,7 @@ class Watch:
         except Error:
             # The log's own requests meet the same trouble, and say so.
             return
+        self.answer = answer
         created = answer.get("CreationTime")
         if isinstance(created, datetime):
             self.creation_time = created.timestamp()

@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from kubectl_sagemaker.logs.events import LogEvent, Page, Transition, instance
+from kubectl_sagemaker.jobs import dig
+from kubectl_sagemaker.logs.children import read as read_child
+from kubectl_sagemaker.logs.events import PLAIN, LogEvent, Naming, Page, Transition
 from kubectl_sagemaker.text import json_visible, one_line, visible
 from kubectl_sagemaker.times import clock, rfc3339
 
 if TYPE_CHECKING:
     from kubectl_sagemaker.jobs import Job
+    from kubectl_sagemaker.kinds import Kind
+    from kubectl_sagemaker.logs.children import Child
 
 OUTPUTS: Final = ("long", "short", "raw", "json")
 RESET: Final = "\x1b[0m"
@@ -30,7 +34,11 @@ class Style:
     """How lines look."""
 
     output: str = "long"
-    job_name: str = ""
+    naming: Naming = PLAIN
+    resource: str = ""
+    """`KIND/NAME` whose log it is."""
+    prefix: str = ""
+    """What tells the lines from other jobs'; empty where there are none."""
     where: tzinfo | None = None
     """Time zone; None: local."""
     stream_names: bool = True
@@ -55,13 +63,22 @@ class Style:
             message = visible("\n".join(map(last_state, message.split("\n"))), colour=self.colour)
         return emphasised(message, self.highlight) if self.colour else message
 
+    def full(self, stream: str) -> str:
+        """The stream's name; behind the job's, where it names no job and there are several."""
+        return f"{self.prefix}/{stream}" if self.prefix and self.naming.job else stream
+
+    def brief(self, stream: str) -> str:
+        """The instance; behind the job, where there are several."""
+        label = self.naming.label(stream)
+        return f"{self.prefix}/{label}" if self.prefix else label
+
     def label(self, stream: str, form: Callable[[str], str]) -> str:
         """What stands before a stream's lines; made once for each stream."""
         label = self._labels.get(stream)
         if label is None:
             label = one_line(form(stream)) if self.stream_names else ""
             if label and self.colour:
-                label = f"{_colour(instance(stream))}{label}{RESET}"
+                label = f"{_colour(self.naming.label(stream) if not self.prefix else label)}{label}{RESET}"
             label = self._labels[stream] = f"{label} " if label else ""
         return label
 
@@ -119,7 +136,7 @@ def long(style: Style, event: LogEvent) -> str:
     """`STREAM TIME MESSAGE`, the old plugin's line: `x/algo-1-158 2020-01-28 17:19:43.244 -0800 PST message`."""
     second, milliseconds = divmod(event["timestamp"], 1000)
     day, time, suffix = clock(second, style.where)
-    label = style.label(event["logStreamName"], str)
+    label = style.label(event["logStreamName"], style.full)
     if not style.timestamps:
         return _prefixed(label, style.message(event))
     return _prefixed(f"{label}{day} {time}.{milliseconds:03d}{suffix} ", style.message(event))
@@ -127,7 +144,7 @@ def long(style: Style, event: LogEvent) -> str:
 
 def short(style: Style, event: LogEvent) -> str:
     """`algo-1 17:19:43 message`."""
-    label = style.label(event["logStreamName"], instance)
+    label = style.label(event["logStreamName"], style.brief)
     if not style.timestamps:
         return _prefixed(label, style.message(event))
     time = clock(event["timestamp"] // 1000, style.where)[1]
@@ -147,8 +164,9 @@ def json_line(style: Style, event: LogEvent) -> str:
         {
             "type": "log",
             "time": rfc3339(event["timestamp"] / 1000),
-            "job": style.job_name,
-            "instance": instance(event["logStreamName"]),
+            "resource": style.resource,
+            "job": style.naming.job_of(event["logStreamName"]),
+            "instance": style.naming.instance(event["logStreamName"]),
             "stream": event["logStreamName"],
             "message": event["message"],
             "ingestionTime": rfc3339(event.get("ingestionTime", event["timestamp"]) / 1000),
@@ -189,6 +207,44 @@ def header(job: Job, region: str) -> str:
     return f'{named} in region "{one_line(region)}"{joint}{status}'
 
 
+COUNTED: Final = {
+    "InProgress": "running",
+    "Completed": "completed",
+    "NonRetryableError": "failed",
+    "RetryableError": "failed, to be tried again",
+    "Stopped": "stopped",
+}
+"""SageMaker's counters of a tuning job's children, in words."""
+
+
+def family(kind: Kind, answer: Mapping[str, Any]) -> str | None:
+    """`2 running, 5 completed, 1 failed; best so far: NAME, METRIC 0.031`; None where Describe counts no children."""
+    row = kind.children
+    counters = dig(answer, row.counters or None) if row else None
+    if row is None or not isinstance(counters, Mapping):
+        return None
+    always = ("InProgress", "Completed", "NonRetryableError")
+    words = [
+        f"{counters.get(name, 0)} {word}" for name, word in COUNTED.items() if counters.get(name) or name in always
+    ]
+    text = ", ".join(words)
+    best = read_child(row, answer[row.best]) if answer.get(row.best) else None
+    if best and best.objective:
+        text += f"; best so far: {best.label}, {objective(best)}"
+    return one_line(text)
+
+
+def objective(child: Child) -> str:
+    """`validation:error 0.0312`."""
+    reached = child.objective or {}
+    return f"{reached.get('MetricName', 'objective')} {float(reached.get('Value', 0)):.6g}"
+
+
+def step(parent: Job, child: Child) -> str:
+    """`pipelineexecution/nightly: step Train: Executing`, and why it failed."""
+    return one_line(": ".join(filter(None, (f"{parent.title}: step {child.label}", child.status, child.reason))))
+
+
 def transition(change: Transition) -> str:
     """`xgboost-mnist: InProgress Training: message`; a state that says the same twice says it once."""
     states = dict.fromkeys(filter(None, (change.job.status, change.job.secondary_status)))
@@ -200,6 +256,7 @@ def transition_record(change: Transition) -> dict[str, object]:
     return {
         "type": "status",
         "time": rfc3339(change.time),
+        "resource": change.job.title,
         "job": change.job.job_name,
         "status": change.job.status,
         "secondaryStatus": change.job.secondary_status,
@@ -212,6 +269,7 @@ def end_record(job: Job, time: float, exit_code: int) -> dict[str, object]:
     return {
         "type": "end",
         "time": rfc3339(time),
+        "resource": job.title,
         "job": job.job_name,
         "status": job.status,
         "reason": job.reason,

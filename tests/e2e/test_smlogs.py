@@ -150,6 +150,7 @@ def test_json_is_one_object_a_line_with_everything_that_is_known(sandbox: Sandbo
         {
             "type": "log",
             "time": time(event["timestamp"]),
+            "resource": "trainingjob/hostile",
             "job": "hostile",
             "instance": "algo-1",
             "stream": event["logStreamName"],

@@ -211,7 +211,7 @@ def test_names_and_namespaces_are_offered_if_they_are_plain(asked: list[str]) ->
         (["endpoint", "--namespace=there", ""], {"sagemaker.services.k8s.aws/v1alpha1/namespaces/there/endpoints"}),
         (["endpoint/x", "-nthere", ""], set()),
         (["pods", ""], set()),
-        (["trainingjob", "x", ""], set()),
+        (["batchtransformjob", "x", ""], {"sagemaker.aws.amazon.com/v1/namespaces/here/batchtransformjobs"}),
         (["pods/"], set()),
         (["tra"], set()),
     ],

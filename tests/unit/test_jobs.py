@@ -418,7 +418,7 @@ def search(cluster: Cluster, name: str = "xgb") -> jobs.Found:
     return jobs.find(cluster.kube, kinds.logged(), "ml", name)
 
 
-LOGGED = [api for kind in KINDS if kind.log for api in kind.apis]
+LOGGED = [api for kind in KINDS if kind.logged for api in kind.apis]
 
 
 @pytest.mark.parametrize("api", LOGGED, ids=lambda api: api.resource)

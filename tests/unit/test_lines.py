@@ -62,10 +62,11 @@ def test_raw_is_the_message() -> None:
 
 
 def test_json_is_one_object_a_line_with_every_field() -> None:
-    (line,) = shown(Style(output="json", job_name="xgboost-mnist-f52", where=UTC), "a\nb\n").splitlines()
+    (line,) = shown(Style(output="json", resource="trainingjob/xgboost-mnist", where=UTC), "a\nb\n").splitlines()
     assert json.loads(line) == {
         "type": "log",
         "time": "2020-01-29T01:19:43.244Z",
+        "resource": "trainingjob/xgboost-mnist",
         "job": "xgboost-mnist-f52",
         "instance": "algo-1",
         "stream": STREAM,
@@ -225,7 +226,7 @@ def test_without_colour_there_is_no_sequence_at_all() -> None:
 @pytest.mark.parametrize("colour", [True, False])
 def test_nothing_but_newline_tab_and_colour_reaches_a_terminal(output: str, colour: bool) -> None:
     source = random.Random(1580260714)  # noqa: S311  # a seed, no secret
-    style = Style(output=output, where=UTC, terminal=True, colour=colour, job_name="\x1b[2J")
+    style = Style(output=output, where=UTC, terminal=True, colour=colour, resource="\x1b[2J", prefix="\x1b[2J")
     controls = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0), 0x200E, 0x202E, 0x2028, 0x2066)]
     pieces = [*controls, "\x1b[31m", "\x1b[2J", "\x1b]0;t\x07", "#015", "\r\n", "\ud800", "text", "[", "m", "31", ";"]
     for _ in range(2000):
@@ -307,6 +308,7 @@ def test_a_transition_and_the_end_are_records_of_their_own_type() -> None:
     assert lines.transition_record(Transition(ended, 1_580_260_783.0, "failed")) == {
         "type": "status",
         "time": "2020-01-29T01:19:43.000Z",
+        "resource": "trainingjob/xgb",
         "job": "xgb-1",
         "status": "Failed",
         "secondaryStatus": "Failed",
@@ -315,6 +317,7 @@ def test_a_transition_and_the_end_are_records_of_their_own_type() -> None:
     assert lines.end_record(ended, 1_580_260_783.0, 3) == {
         "type": "end",
         "time": "2020-01-29T01:19:43.000Z",
+        "resource": "trainingjob/xgb",
         "job": "xgb-1",
         "status": "Failed",
         "reason": "AlgorithmError",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kubectl_sagemaker.errors import Forbidden, Unavailable
-from kubectl_sagemaker.logs.events import LogEvent, Note
+from kubectl_sagemaker.logs.events import LogEvent, Note, waited
 from kubectl_sagemaker.logs.lanes import MOST_LANES
 from kubectl_sagemaker.logs.read import read
 from kubectl_sagemaker.logs.source import Source
@@ -260,7 +260,7 @@ def test_without_lines_there_is_one_note() -> None:
 
 
 def notes_of(source: Source) -> list[str]:
-    return [item.text for item in read(source) if isinstance(item, Note)]
+    return [item.text for item in waited(read(source), source.now, source.sleep) if isinstance(item, Note)]
 
 
 def test_trouble_is_said_once_over_all_lanes() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from kubectl_sagemaker.errors import Error, Forbidden, Invalid, NotFound, Throttled, Unauthorized, Unavailable
-from kubectl_sagemaker.logs.events import LogEvent, Note, Page
+from kubectl_sagemaker.logs.events import LogEvent, Note, Page, waited
+from kubectl_sagemaker.logs.pace import Budget
 from kubectl_sagemaker.logs.source import LONGEST_PAUSE, Query, Source
 from tests.follow import SharedClock, T
 
@@ -52,6 +53,7 @@ def source(script: Script, *, patience: float | None = None, **query: Any) -> tu
         query=Query(**{"group": "group", "prefix": "job/", **query}),
         now=clock,
         sleep=clock.advance,
+        budget=Budget(clock),
         renew=lambda: renewed.append(clock()),
         patience=patience,
         random=random.Random(1),  # noqa: S311 -- no secret; the same pauses each time
@@ -62,10 +64,10 @@ def source(script: Script, *, patience: float | None = None, **query: Any) -> tu
 def chain(made: Source) -> tuple[list[Page], list[str]]:
     pages: list[Page] = []
     notes: list[str] = []
-    for item in made.pages(made.query.parameters(0)):
+    for item in waited(made.pages(made.query.parameters(0)), made.now, made.sleep):
         if isinstance(item, Note):
             notes.append(item.text)
-        else:
+        elif isinstance(item, list):
             pages.append(item)
     return pages, notes
 

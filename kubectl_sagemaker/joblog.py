@@ -1,0 +1,391 @@
+"""One job's log, opened: from what its resource says to the events that CloudWatch has of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from kubectl_sagemaker import kinds, times
+from kubectl_sagemaker.aws import trusted_endpoint
+from kubectl_sagemaker.errors import Error, Forbidden, NotFound, Unauthorized
+from kubectl_sagemaker.jobs import Job
+from kubectl_sagemaker.logs.children import Child, Children
+from kubectl_sagemaker.logs.events import PLAIN, CaughtUp, End, Item, Naming, Note, Pause, Transition
+from kubectl_sagemaker.logs.follow import Follower
+from kubectl_sagemaker.logs.pace import LOGS, Budget
+from kubectl_sagemaker.logs.read import read
+from kubectl_sagemaker.logs.source import Query, Source
+from kubectl_sagemaker.logs.together import Joins
+from kubectl_sagemaker.logs.watch import Watch
+from kubectl_sagemaker.render import lines
+from kubectl_sagemaker.text import one_line
+
+if TYPE_CHECKING:
+    from kubectl_sagemaker.env import Env
+
+PATIENCE: Final = 20.0
+"""Seconds for which one request is tried without --follow."""
+BEFORE_CREATION: Final = 60.0
+"""Seconds before SageMaker's creation of the job from which its log is read."""
+CREATION_EVERY: Final = 1.0
+"""Seconds between two thoughts on whether the job has been created; the resource is looked at less often."""
+CHILDREN_EVERY: Final = 5.0
+"""Seconds between two looks at the children whose logs are read one by one."""
+IN_MEMORY: Final = 90_000
+"""Events that logs may keep, all together, where several are read: as many as the lanes of one."""
+LEAST_PAGE: Final = 200
+
+STEP_STATES: Final[Mapping[str, str]] = MappingProxyType(
+    {"Starting": "InProgress", "Executing": "InProgress", "Succeeded": "Completed"}
+)
+"""A pipeline step's states as its job has them; the others are the same words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is asked for of every log; times in seconds since the epoch."""
+
+    follow: bool = False
+    since: float | None = None
+    """None: since SageMaker created the job."""
+    until: float | None = None
+    tail: int | None = None
+    instances: tuple[str, ...] = ()
+    stream_prefix: str = ""
+    pattern: str | None = None
+    data_log: bool = False
+    """Whether to read the streams too that are read on demand only."""
+    top: int | None = None
+    """Of children, so many, the best first; None: all."""
+    failed: bool = False
+    """Of children, those that failed."""
+
+
+@dataclass(slots=True, eq=False)
+class JobLog:
+    """A job, and how its log is read. Every method that asks for something tells what there is to tell as it goes."""
+
+    env: Env
+    first: Job
+    """The job as it was found; `job` is how it stands now."""
+    wanted: Wanted
+    budgets: dict[str, Budget]
+    """By region, for all logs that are read in this process."""
+    look: Callable[[Job], Job]
+    """Reads the job's resource again."""
+    label: str = ""
+    """What tells its lines from other jobs'; empty where there are none."""
+    child: Child | None = None
+    """Set for a job that another has started; its end is not ours."""
+    watch: Watch = field(init=False)
+    naming: Naming = field(init=False, default=PLAIN)
+    start: float = field(init=False, default=0.0)
+    """Where its log begins, in seconds since the epoch, once it is open."""
+    children: Children | None = field(init=False, default=None)
+    _source: Source | None = field(init=False, default=None)
+    _ahead: list[Item] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Nothing is asked yet."""
+        self.watch = Watch(self.first, look=self.look, describe=self._describe, now=self.env.now)
+
+    @property
+    def job(self) -> Job:
+        """The job as it stands now."""
+        return self.watch.job
+
+    @property
+    def source(self) -> Source:
+        """Where its events come from, once it is open."""
+        assert self._source is not None  # noqa: S101  # see above
+        return self._source
+
+    @property
+    def region(self) -> str:
+        """--region, else the resource's, else the environment's or the profile's; raises Error if there is none."""
+        region = self.env.account.region or self.job.region or self.env.aws.region
+        if not region:
+            raise Error(
+                f"no AWS region for {self.job.title}: neither the resource nor the environment names one",
+                hint="give --region, set AWS_REGION, or set region in the AWS profile",
+            )
+        return region
+
+    def ask_ahead(self) -> None:
+        """Ask SageMaker what opening will need to know: many logs can do so side by side."""
+        dated = self.wanted.since is not None or self.watch.creation_time is not None
+        if self.job.job_name and self.job.created and (not dated or self.job.kind.children or self.child):
+            self._ahead += self.watch.poll()
+
+    def opened(self) -> Iterator[Item]:
+        """Until SageMaker has the job; then `source` is there to be read, and the header has been told."""
+        yield from self._ahead
+        self._say_endpoint()
+        yield from self._creation()
+        job, region = self.job, self.region
+        if self.child and self.child.lower_cased:
+            true_name = self.watch.answer.get(job.kind.name_member)
+            self.watch.job = job = replace(job, job_name=str(true_name or job.job_name))
+        if self.wanted.since is None:
+            yield from self._beginning()
+        else:
+            self.start = self.wanted.since
+        if job.kind.children and not self.watch.answer:
+            yield from self.watch.poll()
+        yield Note(lines.header(self.job, region))
+        if family := lines.family(job.kind, self.watch.answer):
+            yield Note(f"{job.title}: {family}")
+        self._source = self._made(region)
+        if self.children:
+            yield from self.children.list(self.source)
+
+    def followed(self) -> Iterator[Item | Joins[JobLog]]:
+        """Everything from the job's beginning to its end; its children's logs join."""
+        yield from self.opened()
+        if self.job.kind.log is None:
+            yield CaughtUp()
+            yield from self._joining()
+        else:
+            follower = Follower(self.source, self.watch, self.wanted.tail)
+            try:
+                yield from follower.items()
+            except Unauthorized as error:
+                if not self.source.answered:
+                    raise
+                resume = times.rfc3339(follower.memory.newest / 1000)
+                raise Unauthorized(error.message, hint=f"renew them, and go on with --since-time {resume}") from error
+        if family := lines.family(self.job.kind, self.watch.answer):
+            yield Note(f"{self.job.title}: {family}")
+        yield End(self.job, self.job.kind.ends[self.job.status or ""])
+
+    def read(self, *, side_by_side: int = 1) -> Iterator[Item]:
+        """The log as it stands now, once it is open; where it holds nothing, why, if that is known.
+
+        So many logs are read side by side, and share the memory.
+        """
+        alone = side_by_side == 1
+        if not alone:
+            self.source.query = replace(self.source.query, limit=max(LEAST_PAGE, IN_MEMORY // side_by_side))
+        events = 0
+        for item in read(self.source, tail=self.wanted.tail, alone=alone):
+            events += len(item) if isinstance(item, list) else 0
+            yield item
+        if events or self.wanted.tail == 0:
+            return
+        if self.job.problem:
+            yield Note(f"{self.job.title}: {one_line(self.job.problem)}")
+        if elsewhere := self._elsewhere(Error("there is no such log")):
+            raise elsewhere
+
+    def parts(self) -> Generator[Item, None, list[JobLog]]:
+        """The logs that an opened one is read as: itself, or those of its children, opened too."""
+        if self.children is None or (self.job.kind.log and self.wanted.top is None and not self.wanted.failed):
+            return [self]
+        chosen = [child for child in self.children.known.values() if child.kind]
+        if self.wanted.failed:
+            chosen = [child for child in chosen if child.status == "Failed"]
+        if self.wanted.top is not None:
+            chosen = sorted((child for child in chosen if child.objective), key=lambda child: child.rank)
+            chosen = chosen[: self.wanted.top]
+        if not chosen:
+            which = "failed" if self.wanted.failed else "has an objective" if self.wanted.top else "has a log"
+            yield Note(f"{self.job.title}: no job that it started {which} yet")
+        parts = []
+        for child in chosen:
+            log = self._of(child)
+            log.ask_ahead()
+            for item in log.opened():
+                if not isinstance(item, Transition):
+                    yield item
+            parts += yield from log.parts()
+        return parts
+
+    def _joining(self) -> Iterator[Item | Joins[JobLog]]:
+        """The logs of the children as they start, until the parent has ended."""
+        children = self.children
+        assert children is not None  # noqa: S101  # what has no log of its own has children
+        states: dict[str, str | None] = {}
+        started: set[str] = set()
+        while True:
+            yield from self.watch.poll()
+            over = self.watch.ended_at is not None
+            yield from children.list(self.source)
+            for key, child in reversed(children.known.items()):
+                if states.get(child.label) != child.status:
+                    states[child.label] = child.status
+                    yield Note(lines.step(self.job, child))
+                if child.kind and key not in started:
+                    started.add(key)
+                    log = self._of(child)
+                    yield Joins(log, log.followed())
+            if over:
+                return
+            yield Pause(self.env.now() + CHILDREN_EVERY)
+
+    def _of(self, child: Child) -> JobLog:
+        """The log of a job that this one has started."""
+        kind = kinds.named(child.kind)
+        children = self.children
+        own_label = child.label.removeprefix(self.naming.parent)
+
+        def state(child: Child) -> str | None:
+            return STEP_STATES.get(child.status or "", child.status)
+
+        def look(job: Job) -> Job:
+            now = children.known[child.job_name] if children else child
+            return replace(job, status=state(now), secondary_status=None)
+
+        job = Job(
+            kind=kind,
+            api=kind.apis[0],
+            namespace=self.job.namespace,
+            name=child.label,
+            job_name=child.job_name,
+            status=state(child),
+            secondary_status=None,
+            reason=child.reason,
+            region=self.region,
+            account=self.job.account,
+            endpoint_url=self.job.endpoint_url,
+            creation_time=None,
+            resource_creation_time=None,
+            reconciled=True,
+            resource={},
+        )
+        return JobLog(
+            self.env,
+            job,
+            replace(self.wanted, top=None, failed=False),
+            self.budgets,
+            look,
+            label="/".join(filter(None, (self.label, own_label))),
+            child=child,
+        )
+
+    def _creation(self) -> Iterator[Item]:
+        """Return once SageMaker has the job; tell what keeps it from being created.
+
+        Both controllers write the job's name before they create it, so it is the status that tells, or else SageMaker.
+        Without --follow it is an error that there is no job yet; with it, that there will be none.
+        """
+        said: set[str] = set()
+        while not (self.job.job_name and (self.job.created or self.watch.creation_time)):
+            job = self.job
+            why = one_line(": ".join(filter(None, (job.status, job.problem))) or "its status names none")
+            if job.terminal or job.ended:
+                raise Error(f"{job.title} has no SageMaker job: {why}", hint=job.advice)
+            if not self.wanted.follow:
+                if job.job_name and not job.uncreated and self._may_exist():
+                    if not job.reconciled:
+                        yield Note(f"{job.title}: {why}; {job.advice}")
+                    return
+                hint = f"{job.advice}; -f waits for it" if job.advice else "-f waits for it"
+                raise Error(f"{job.title} has no SageMaker job yet: {why}", hint=hint)
+            if why not in said:
+                said.add(why)
+                yield Note(f"{job.title} has no SageMaker job yet: {why}; waiting", hint=job.advice)
+            yield CaughtUp()
+            yield from self.watch.poll()
+            yield Pause(self.env.now() + CREATION_EVERY)
+
+    def _may_exist(self) -> bool:
+        """Whether SageMaker has a job of that name, or does not tell."""
+        try:
+            self._describe(self.job)
+        except NotFound:
+            return False
+        except Error:
+            # The log's own requests meet the same trouble, and say so.
+            return True
+        return True
+
+    def _beginning(self) -> Iterator[Item]:
+        """Learn where the log begins: when SageMaker created the job; the resource can be newer."""
+        if self.watch.creation_time is None:
+            yield from self.watch.poll()
+        if self.watch.creation_time is None:
+            yield Note("SageMaker does not say when the job was created; searching its log from the beginning of time")
+        else:
+            self.start = self.watch.creation_time - BEFORE_CREATION
+
+    def _made(self, region: str) -> Source:
+        """Where the events of the job's streams come from, by its row of the registry."""
+        job, wanted = self.job, self.wanted
+        name, log = job.job_name or "", job.kind.log
+        if job.kind.children:
+            self.children = Children(job.kind, name)
+        query = Query(group="", prefix="")
+        if log is not None:
+            prefix = log.prefix.format(name=name)
+            self.naming = Naming(
+                job="" if prefix else name,
+                numbered=log.numbered,
+                parent=prefix if self.children else "",
+            )
+            query = Query(
+                group=log.group.format(name=name),
+                prefix=prefix,
+                stream=log.stream and log.stream.format(name=name),
+                start=max(0, round(self.start * 1000)),
+                end=None if wanted.until is None else round(wanted.until * 1000),
+                instances=wanted.instances,
+                stream_prefix=wanted.stream_prefix,
+                pattern=wanted.pattern,
+                naming=self.naming,
+                left_out="" if wanted.data_log else log.on_demand,
+            )
+
+        def fetch(operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+            service = "logs" if operation in LOGS else "sagemaker"
+            endpoint_url = None if operation in LOGS else trusted_endpoint(job.endpoint_url)
+            try:
+                return self.env.aws.call(service, operation, parameters, region=region, endpoint_url=endpoint_url)
+            except (Forbidden, NotFound) as error:
+                raise self._elsewhere(error) or error from error
+
+        return Source(
+            fetch=fetch,
+            query=query,
+            now=self.env.now,
+            sleep=self.env.sleep,
+            budget=self.budgets.setdefault(region, Budget(self.env.now)),
+            renew=self.env.aws.renew,
+            heals=lambda: self.env.aws.heals,
+            patience=None if wanted.follow else PATIENCE,
+            children=self.children if log else None,
+        )
+
+    def _describe(self, job: Job) -> dict[str, Any]:
+        """SageMaker's answer; that it has no such job is Forbidden where another account may have it."""
+        try:
+            return self.env.aws.call(
+                "sagemaker",
+                f"Describe{job.kind.name}",
+                {job.kind.name_member: job.job_name},
+                region=self.region,
+                endpoint_url=trusted_endpoint(job.endpoint_url),
+            )
+        except NotFound as error:
+            raise self._elsewhere(error) or error from error
+
+    def _elsewhere(self, error: Error) -> Error | None:
+        """What an access error means where the credentials are of another account than the job; else None."""
+        job = self.job
+        account = self.env.aws.account_id(self.region) if job.account else None
+        if account in {None, job.account}:
+            return None
+        return Forbidden(
+            f"{job.title} is in AWS account {job.account}, the credentials are of account {account}: {error.message}",
+            hint=f"give credentials of account {job.account}: --profile or AWS_PROFILE",
+        )
+
+    def _say_endpoint(self) -> None:
+        """Say that the resource's own endpoint is not asked, if it is not."""
+        job = self.job
+        if job.endpoint_url and not self.env.account.endpoint_url and not trusted_endpoint(job.endpoint_url):
+            path, url = job.api.group.endpoint, one_line(job.endpoint_url)
+            self.env.note(
+                f"{job.title}: {path} {url!r} is ignored: it is no https address of AWS (--endpoint-url can name it)"
+            )
