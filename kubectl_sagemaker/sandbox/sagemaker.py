@@ -361,7 +361,8 @@ class JobStore:
 
     def _children(self, arn: str) -> list[Resource]:
         """All of them, those too that are still to come."""
-        return [resource for resource in list(self._resources.values()) if resource.request.get("TuningJobArn") == arn]
+        everything = list(self._resources.values())
+        return [resource for resource in everything if resource.request.get("TuningJobArn", "").lower() == arn]
 
     def _list_children(self, parameters: Parameters) -> dict[str, Any]:
         tuning_job = self.state("HyperParameterTuningJob", parameters["HyperParameterTuningJobName"])
