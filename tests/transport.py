@@ -121,8 +121,8 @@ def _session() -> Any:
 
 
 @contextlib.contextmanager
-def serve(account: Account, *, latency: float = 0.0) -> Iterator[str]:
-    """The account behind HTTP on a free port of loopback, in a thread; gives its URL."""
+def serve(account: Account, *elsewhere: Account, latency: float = 0.0) -> Iterator[str]:
+    """The account behind HTTP on a free port of loopback, in a thread; gives its URL. `elsewhere`: other regions."""
     from aiohttp import web
 
     started: list[str] = []
@@ -131,7 +131,7 @@ def serve(account: Account, *, latency: float = 0.0) -> Iterator[str]:
     stop = asyncio.Event()
 
     async def run() -> None:
-        runner = web.AppRunner(application(account, latency=latency))
+        runner = web.AppRunner(application(account, *elsewhere, latency=latency))
         await runner.setup()
         try:
             await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -221,12 +221,15 @@ def _partition(region: str) -> str:
     return str(EndpointResolver(Loader().load_data("endpoints")).get_partition_for_region(region))
 
 
-def application(account: Account, *, latency: float = 0.0) -> web.Application:
+def application(account: Account, *elsewhere: Account, latency: float = 0.0) -> web.Application:
     """The account behind HTTP; it binds nothing itself. Each answer takes `latency` seconds more.
 
+    A request is answered by the account in the region that it is signed for, `account` if there is none `elsewhere`.
     A stalled request ends when the server does.
     """
     from aiohttp import web
+
+    regions = {one.region: one for one in elsewhere}
 
     stopping = asyncio.Event()
 
@@ -234,8 +237,10 @@ def application(account: Account, *, latency: float = 0.0) -> web.Application:
         body = await request.read()
         if latency:
             await asyncio.sleep(latency)
+        signed = AUTHORIZATION.fullmatch(request.headers.get("authorization", ""))
+        asked = regions.get(signed["region"], account) if signed else account
         try:
-            response = account.respond(request.method, request.raw_path, request.headers, body)
+            response = asked.respond(request.method, request.raw_path, request.headers, body)
         except Interrupted as interruption:
             if interruption.fault is Fault.STALL:
                 await stopping.wait()

@@ -18,7 +18,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, overload
 
 from kubectl_sagemaker.sandbox.protocol import AwsError, dump, load
 
@@ -26,6 +26,8 @@ Parameters = Mapping[str, Any]
 Position = tuple[int, int, int, int]
 """Where an event stands in its group: timestamp, ingestion, the stream's number, its number in the stream."""
 FOREVER: Final = 1 << 62
+ENDLESS: Final = 10**9
+"""Events of a stream without end: at one a second, 30 years."""
 
 ID: Final = 3 * 10**55
 ID_TIME: Final = 10**37
@@ -57,16 +59,60 @@ class Stream:
     """What is added to for an event's id."""
     created: float = float("inf")
     """s; without a creation of its own, when its first event becomes visible."""
-    timestamps: array[int] = field(default_factory=lambda: array("q"))
-    ingestions: array[int] = field(default_factory=lambda: array("q"))
-    numbers: array[int] = field(default_factory=lambda: array("q"))
+    timestamps: Sequence[int] = ()
+    ingestions: Sequence[int] = ()
+    numbers: Sequence[int] = ()
     """Index in `messages`: arrival, not position."""
-    visible: array[float] = field(default_factory=lambda: array("d"))
-    messages: Sequence[str] = field(default_factory=list)
+    visible: Sequence[float] = ()
+    messages: Sequence[str] = ()
     lead: float = 0.0
     """The least of visible less timestamp, s: later than `now - lead` nothing can be visible."""
     settled: float = float("-inf")
     """When all is visible, s."""
+
+    def seek(self, position: Position, *, after: bool) -> int:
+        """Count the events before `position`, and the one at it too with `after`."""
+        timestamp, ingestion, stream, number = position
+        low = bisect_left(self.timestamps, timestamp)
+        high = bisect_right(self.timestamps, timestamp, low)
+        low, high = (
+            bisect_left(self.ingestions, ingestion, low, high),
+            bisect_right(self.ingestions, ingestion, low, high),
+        )
+        if stream != self.number:
+            return high if self.number < stream else low
+        return (bisect_right if after else bisect_left)(self.numbers, number, low, high)
+
+    def until(self, timestamp: int, now: float) -> int:
+        """Count the events up to `timestamp` inclusive that may be visible at `now`."""
+        bound = min(timestamp, int((now - self.lead) * 1000) + 1)
+        return bisect_right(self.timestamps, bound)
+
+    def walk(self, low: int, high: int, now: float, *, backwards: bool = False) -> Iterator[Position]:
+        """Yield the positions of visible events, in chunks: a slice of all would copy the column."""
+        chunks = range(low, high, 4096)
+        for start in reversed(chunks) if backwards else chunks:
+            span = slice(start, min(start + 4096, high))
+            columns = (self.timestamps[span], self.ingestions[span], itertools.repeat(self.number), self.numbers[span])
+            rows = zip(*columns, strict=False)  # the repeated number has no end
+            if self.settled > now:
+                rows = itertools.compress(rows, map(now.__ge__, self.visible[span]))  # type: ignore[assignment] # both iterate
+            yield from reversed(list(rows)) if backwards else rows
+
+    def event_id(self, timestamp: int, number: int) -> str:
+        """56 digits, as AWS's, and as unique: no two events of an account share stream and number."""
+        return str(self.first_id + timestamp * ID_TIME + number)
+
+
+@dataclass(slots=True)
+class Written(Stream):
+    """A stream that events are put into."""
+
+    timestamps: array[int] = field(default_factory=lambda: array("q"))
+    ingestions: array[int] = field(default_factory=lambda: array("q"))
+    numbers: array[int] = field(default_factory=lambda: array("q"))
+    visible: array[float] = field(default_factory=lambda: array("d"))
+    messages: Sequence[str] = field(default_factory=list)
 
     def add(self, timestamp: int, ingestion: int, visible: float, message: str) -> int:
         """Insert one event and return its number."""
@@ -117,38 +163,48 @@ class Stream:
         self.lead = min(self.lead, lead)
         self.settled = max(self.settled, last)
 
-    def seek(self, position: Position, *, after: bool) -> int:
-        """Count the events before `position`, and the one at it too with `after`."""
-        timestamp, ingestion, stream, number = position
-        low = bisect_left(self.timestamps, timestamp)
-        high = bisect_right(self.timestamps, timestamp, low)
-        low, high = (
-            bisect_left(self.ingestions, ingestion, low, high),
-            bisect_right(self.ingestions, ingestion, low, high),
-        )
-        if stream != self.number:
-            return high if self.number < stream else low
-        return (bisect_right if after else bisect_left)(self.numbers, number, low, high)
 
-    def until(self, timestamp: int, now: float) -> int:
-        """Count the events up to `timestamp` inclusive that may be visible at `now`."""
-        bound = min(timestamp, int((now - self.lead) * 1000) + 1)
-        return bisect_right(self.timestamps, bound)
+@dataclass(frozen=True, slots=True)
+class Seconds(Sequence[float]):
+    """A range of ms read as s."""
 
-    def walk(self, low: int, high: int, now: float, *, backwards: bool = False) -> Iterator[Position]:
-        """Yield the positions of visible events, in chunks: a slice of all would copy the column."""
-        chunks = range(low, high, 4096)
-        for start in reversed(chunks) if backwards else chunks:
-            span = slice(start, min(start + 4096, high))
-            columns = (self.timestamps[span], self.ingestions[span], itertools.repeat(self.number), self.numbers[span])
-            rows = zip(*columns, strict=False)  # the repeated number has no end
-            if self.settled > now:
-                rows = itertools.compress(rows, map(now.__ge__, self.visible[span]))  # type: ignore[assignment] # both iterate
-            yield from reversed(list(rows)) if backwards else rows
+    milliseconds: range
 
-    def event_id(self, timestamp: int, number: int) -> str:
-        """56 digits, as AWS's, and as unique: no two events of an account share stream and number."""
-        return str(self.first_id + timestamp * ID_TIME + number)
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.milliseconds)
+
+    @overload
+    def __getitem__(self, index: int) -> float: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[float]: ...
+    def __getitem__(self, index: int | slice) -> float | list[float]:
+        """One of them, or a list of some."""
+        if isinstance(index, slice):
+            return [at / 1000 for at in self.milliseconds[index]]
+        return self.milliseconds[index] / 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Made(Sequence[str]):
+    """Messages made when they are asked for; `make` is given an event's number in its stream."""
+
+    make: Callable[[int], str]
+    size: int
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return self.size
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        """One of them, or a list of some."""
+        if isinstance(index, slice):
+            return [self.make(number) for number in range(self.size)[index]]
+        return self.make(range(self.size)[index])
 
 
 @dataclass(slots=True)
@@ -164,10 +220,17 @@ class Group:
         """When the group begins to exist, s."""
         return min(self.created, *(stream.created for stream in self.streams.values()), float("inf"))
 
-    def stream(self, name: str) -> Stream:
-        """The stream of that name, made if need be."""
+    def written(self, name: str) -> Written:
+        """The stream of that name, made if need be; raise ValueError if it is endless."""
+        stream = self.streams.setdefault(name, Written(name, *self.next_number()))
+        if not isinstance(stream, Written):
+            raise ValueError(f"{name} writes by itself")
+        return stream
+
+    def next_number(self) -> tuple[int, int]:
+        """What a new stream counts as, and what its events' ids begin with."""
         number = len(self.streams)
-        return self.streams.setdefault(name, Stream(name, number, ID + self.number * ID_GROUP + number * ID_STREAM))
+        return number, ID + self.number * ID_GROUP + number * ID_STREAM
 
 
 class LogStore:
@@ -235,6 +298,32 @@ class LogStore:
         with self._lock:
             self._writable(group, stream).extend(array("q", timestamps), messages, lag)
 
+    def put_endless(
+        self, group: str, stream: str, begin: int, step: int, make: Callable[[int], str], *, lag: float = 0.0
+    ) -> None:
+        """Let a stream have an event every `step` ms from `begin` (ms) on, for ever, each shown `lag` seconds late.
+
+        `make` gives the message of the event of a number. Nothing of it is kept: it costs no memory, however long it
+        is read.
+        """
+        with self._lock:
+            late = round(lag * 1000)
+            end = begin + step * ENDLESS
+            shown = range(begin + late, end + late, step)
+            into = self._group(group)
+            into.streams[stream] = Stream(
+                stream,
+                *into.next_number(),
+                created=shown[0] / 1000,
+                timestamps=range(begin, end, step),
+                ingestions=shown,
+                numbers=range(ENDLESS),
+                visible=Seconds(shown),
+                messages=Made(make, ENDLESS),
+                lead=lag,
+                settled=float("inf"),
+            )
+
     def seal(self) -> None:
         """Say that no more events come: pages are encoded once, and a repeated request costs a look-up.
 
@@ -246,10 +335,10 @@ class LogStore:
     def _group(self, name: str) -> Group:
         return self._groups.setdefault(name, Group(name, len(self._groups)))
 
-    def _writable(self, group: str, stream: str) -> Stream:
+    def _writable(self, group: str, stream: str) -> Written:
         if self._pages is not None:
             raise ValueError("the log is sealed")
-        return self._group(group).stream(stream)
+        return self._group(group).written(stream)
 
     # What the API shows
 
@@ -409,7 +498,7 @@ class LogStore:
         return {"logStreams": items, **token}
 
     def _stream_description(self, group: Group, stream: Stream, horizon: float) -> dict[str, Any]:
-        count = len(stream.timestamps)
+        count = stream.until(FOREVER, horizon)
         first = next(stream.walk(0, count, horizon), None)
         last = next(stream.walk(0, count, horizon, backwards=True), None)
         arn = self._arn(f"log-group:{group.name}:log-stream:{stream.name}")

@@ -216,6 +216,15 @@ def select(shape: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: values[name] for name in shape.members if values.get(name) is not None}
 
 
+def fit(shape: Any, value: Any) -> Any:
+    """Return what of a JSON value the shape has, all the way down: what Describe shows of what Create was given."""
+    if shape.type_name == "structure":
+        return {name: fit(shape.members[name], item) for name, item in value.items() if name in shape.members}
+    if shape.type_name == "list":
+        return [fit(shape.member, item) for item in value]
+    return value
+
+
 def answer(call: Call, result: Mapping[str, Any], request_id: str) -> Response:
     """Write an operation's result, of JSON values with timestamps as epoch seconds."""
     if not is_query(call.service):

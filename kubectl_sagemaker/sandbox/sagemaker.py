@@ -1,7 +1,8 @@
 """SageMaker's jobs and other named resources, whose state follows from a lifecycle and the time.
 
 Everything is generic over botocore's service model: whatever has Describe{Kind} by {Kind}Name can be created, listed,
-described and, where the model has it, stopped. Where kinds differ, a row says so.
+described and, where the model has it, stopped. A pipeline execution, which is described by its ARN, is called
+`PIPELINE/execution/ID` here. Where kinds differ, a row says so.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from kubectl_sagemaker.kinds import JOB_ENDS, KINDS
-from kubectl_sagemaker.sandbox.protocol import AwsError, check, dump, load, operation_model, select
+from kubectl_sagemaker.sandbox.protocol import AwsError, check, dump, fit, load, operation_model, select
 
 Parameters = Mapping[str, Any]
 
@@ -32,6 +33,22 @@ class Stage:
     """StatusMessage of the transition. A stage that only differs in it goes on with the same transition."""
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of a pipeline execution, which begins `offset` seconds after the execution was created.
+
+    With a job (`kind`, `job_name`) it is Starting until the job is there, and then does as the job does. Without one,
+    such as a condition, it has succeeded as soon as it begins.
+    """
+
+    name: str
+    offset: float
+    kind: str = ""
+    job_name: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """Metadata of a step without a job."""
+
+
 @dataclass(slots=True)
 class Resource:
     """A job, an endpoint, a model: whatever SageMaker keeps by kind and name."""
@@ -45,6 +62,8 @@ class Resource:
     """Members that Describe shows from the beginning: what Create was given."""
     outcome: dict[str, Any] = field(default_factory=dict)
     """Members that Describe shows once the last stage is reached: metrics, artifacts, FailureReason."""
+    steps: tuple[Step, ...] = ()
+    """Of a pipeline execution."""
 
 
 ORDINARY: Final[tuple[tuple[Stage, ...], ...]] = (
@@ -59,6 +78,8 @@ ORDINARY: Final[tuple[tuple[Stage, ...], ...]] = (
     (Stage(0, "Creating"), Stage(10, "Created")),
     (Stage(0, "Pending"), Stage(10, "InService")),
     (Stage(0, "Pending"), Stage(10, "Scheduled")),
+    (Stage(0, "Initializing"), Stage(10, "InProgress"), Stage(40, "Completed")),
+    (Stage(0, "Executing"), Stage(30, "Succeeded")),
 )
 """Lifecycles of what a Create request starts: a kind has the first whose states it knows."""
 
@@ -73,8 +94,25 @@ MISSING: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "TransformJob": ("ValidationException", "Could not find requested job with name: {name}"),
     "ProcessingJob": ("ValidationException", "Could not find requested job with name: {name}"),
+    "NotebookInstance": ("ValidationException", "RecordNotFound"),
+    "LabelingJob": ("ResourceNotFound", "Could not find requested job with name: {name}"),
+    "PipelineExecution": ("ResourceNotFound", "Pipeline execution '{arn}' does not exist."),
 }
 """What AWS answers when there is no such resource, where it differs from `Could not find …`."""
+
+ARN_TYPES: Final[Mapping[str, str]] = {"PipelineExecution": "pipeline"}
+"""What a resource's ARN calls it, where that is not the kind in words."""
+
+STEP_STATUSES: Final[Mapping[str, str]] = {"InProgress": "Executing", "Completed": "Succeeded"}
+"""What a step's status is called, where a job's is called otherwise."""
+STEP_MEMBERS: Final[Mapping[str, str]] = {"HyperParameterTuningJob": "TuningJob"}
+"""The member of a step's metadata that has the job's ARN, where it is not the kind."""
+
+OF: Final[Mapping[str, str]] = {
+    "ListTrainingJobsForHyperParameterTuningJob": "HyperParameterTuningJob",
+    "ListPipelineExecutionSteps": "PipelineExecution",
+}
+"""Operations that are about a resource, and say so in words of their own."""
 
 STOPPING_SECONDS: Final = 5.0
 PAGE: Final = 10
@@ -101,13 +139,14 @@ class JobStore:
         created: float | None = None,
         request: Parameters | None = None,
         outcome: Parameters | None = None,
+        steps: Sequence[Step] = (),
     ) -> None:
         """Add a resource or replace it; `created` (epoch s, default: now) may lie in the past or in the future.
 
-        `request` and `outcome` are members of Describe's answer with timestamps as epoch seconds; raise AwsError if
-        they don't fit its shape.
+        Names that differ in letter case only are one name. `request` and `outcome` are members of Describe's answer
+        with timestamps as epoch seconds; raise AwsError if they don't fit its shape.
         """
-        shape = _described(kind)
+        shape = described(kind)
         for name_of_member, value in {**(request or {}), **(outcome or {})}.items():
             if name_of_member not in shape.members:
                 raise AwsError("SerializationException", f"{shape.name} has no member {name_of_member}")
@@ -115,23 +154,26 @@ class JobStore:
             check(shape.members[name_of_member], value, name_of_member, violations)
             if violations:
                 raise AwsError("ValidationException", "; ".join(violations))
-        self._resources[kind, name] = Resource(
+        self._resources[kind, name.lower()] = Resource(
             kind,
             name,
             self._now() if created is None else created,
             tuple(stages),
             dict(request or {}),
             dict(outcome or {}),
+            tuple(steps),
         )
 
     def arn(self, kind: str, name: str) -> str:
         """The resource's ARN. AWS lower-cases names there."""
-        return self._arn(f"{_words(kind, '-')}/{name.lower()}")
+        return self._arn(f"{_arn_type(kind)}/{name.lower()}")
 
     def call(self, operation: str, parameters: Parameters) -> dict[str, Any]:
         """Answer one operation with checked parameters; raise AwsError."""
         if operation == "ListTrainingJobsForHyperParameterTuningJob":
             return self._list_children(parameters)
+        if operation == "ListPipelineExecutionSteps":
+            return self._list_steps(parameters)
         for verb, serve in (
             ("Describe", self._describe),
             ("Create", self._create),
@@ -140,25 +182,38 @@ class JobStore:
         ):
             kind = operation.removeprefix(verb)
             kind = kind.removesuffix("s") if verb == "List" else kind
-            if kind != operation and _is_named(kind):
+            if kind != operation and (_is_named(kind) or (verb in {"Describe", "Stop"} and _has_arn(kind))):
                 return serve(kind, parameters)
         raise AwsError("UnknownOperationException", "")
 
     def target(self, operation: str, parameters: Parameters) -> str:
         """The ARN of what an operation is about, `*` for a list: what permissions are checked against."""
-        for kind in (re.sub("^(Describe|Create|Stop)", "", operation), "HyperParameterTuningJob"):
-            if (name := parameters.get(f"{kind}Name")) is not None:
-                return self.arn(kind, name)
-        return "*"
+        kind = OF.get(operation) or re.sub("^(Describe|Create|Stop)", "", operation)
+        name = self._name(kind, parameters)
+        return "*" if name is None else self.arn(kind, name)
+
+    def _name(self, kind: str, parameters: Parameters) -> str | None:
+        """The name of the resource that parameters are about, by its name or its ARN; None if they say neither."""
+        name: str | None = parameters.get(f"{kind}Name")
+        arn = parameters.get(f"{kind}Arn", "")
+        return name or arn.removeprefix(self._arn(f"{_arn_type(kind)}/")) or None
 
     def state(self, kind: str, name: str) -> dict[str, Any]:
         """What Describe answers now; raise AwsError if there is no such resource."""
-        resource = self._resources.get((kind, name))
+        return select(described(kind), self._members(self._existing(kind, name)))
+
+    def _existing(self, kind: str, name: str) -> Resource:
+        """The resource of that name in any letter case; raise AwsError if there is none now.
+
+        The model says so of tuning jobs, labeling jobs and endpoints ("case-insensitive, but the case is preserved"),
+        and every kind's ARN, which knows no case, is unique.
+        """
+        resource = self._resources.get((kind, name.lower()))
         if resource is None or resource.created > self._now():
             code, message = MISSING.get(kind, ("ValidationException", 'Could not find {words} "{arn}".'))
             words = _words(kind, " ")
             raise AwsError(code, message.format(name=name, words=words, arn=self.arn(kind, name)))
-        return select(_described(kind), self._members(resource))
+        return resource
 
     def _members(self, resource: Resource) -> dict[str, Any]:
         """Everything that is known of a resource now; the operation's shape selects from it."""
@@ -177,22 +232,35 @@ class JobStore:
             "CreationTime": created,
             "LastModifiedTime": created + current.offset,
             **_working_time(resource, reached, ended=ended),
+            **self._derived(resource, now),
         }
-        if "TrainingJobStatusCounters" in _described(kind).members:
-            members |= self._tuning(resource)
         if len(reached) == len(resource.stages) and (ended or not ends):
             members |= resource.outcome
         return members
 
+    def _derived(self, resource: Resource, now: float) -> dict[str, Any]:
+        """Members that follow from other resources, from the name or from the time, where the kind shows them."""
+        shown = described(resource.kind).members
+        members: dict[str, Any] = {}
+        if "TrainingJobStatusCounters" in shown:
+            members |= self._tuning(resource)
+        if "LabelCounters" in shown and "LabelCounters" in resource.request:
+            members["LabelCounters"] = _labelled(resource, now)
+        if "EndpointArn" in shown and "EndpointName" in resource.request:
+            members["EndpointArn"] = self.arn("Endpoint", resource.request["EndpointName"])
+        if "PipelineArn" in shown:
+            members["PipelineArn"] = self.arn("Pipeline", resource.name.partition("/")[0])
+        return members
+
     def _describe(self, kind: str, parameters: Parameters) -> dict[str, Any]:
-        return self.state(kind, parameters[f"{kind}Name"])
+        return self.state(kind, self._name(kind, parameters) or "")
 
     def _create(self, kind: str, parameters: Parameters) -> dict[str, Any]:
         if operation_model("sagemaker", f"Create{kind}") is None:
             raise AwsError("UnknownOperationException", "")
         name = parameters[f"{kind}Name"]
         arn = self.arn(kind, name)
-        if (kind, name) in self._resources:
+        if (kind, name.lower()) in self._resources:
             if operation_errors(f"Create{kind}") & {"ResourceInUse"}:
                 words = _words(kind, " ").capitalize()
                 raise AwsError(
@@ -201,23 +269,32 @@ class JobStore:
                     f"and a {words.lower()} with this name already exists ({arn})",
                 )
             raise AwsError("ValidationException", f'Cannot create already existing {_words(kind, " ")} "{arn}".')
-        self.put(kind, name, self.lifecycle(kind, parameters), request=select(_described(kind), parameters))
+        self.put(kind, name, self.lifecycle(kind, parameters), request=fit(described(kind), parameters))
         return {f"{kind}Arn": arn}
 
     def _stop(self, kind: str, parameters: Parameters) -> dict[str, Any]:
-        if operation_model("sagemaker", f"Stop{kind}") is None:
+        operation = operation_model("sagemaker", f"Stop{kind}")
+        if operation is None:
             raise AwsError("UnknownOperationException", "")
-        name = parameters[f"{kind}Name"]
-        state = self.state(kind, name)
+        resource = self._existing(kind, self._name(kind, parameters) or "")
+        state = self._members(resource)
         status = state[f"{kind}Status"]
         if status in _ends(kind):
             words = _words(kind, " ")
             message = f"The request was rejected because the {words} is in status {status}."
             raise AwsError("ValidationException", message)
-        self._stop_running(self._resources[kind, name])
-        for child in self._children(state[f"{kind}Arn"]):
-            self._stop_running(child)
-        return {}
+        self._stop_with_its_jobs(resource, self._now())
+        return {} if operation.output_shape is None else select(operation.output_shape, state)
+
+    def _stop_with_its_jobs(self, resource: Resource, now: float) -> None:
+        """Stop it, and what it has started; what it would have started never comes."""
+        if resource.created > now:
+            del self._resources[resource.kind, resource.name.lower()]
+            return
+        self._stop_running(resource)
+        for job in self._started_by(resource):
+            self._stop_with_its_jobs(job, now)
+        resource.steps = tuple(step for step in resource.steps if resource.created + step.offset <= now)
 
     def _stop_running(self, resource: Resource) -> None:
         at = self._now() - resource.created
@@ -241,15 +318,51 @@ class JobStore:
         ]
         return _page(f"List{kind}s", kind, members, parameters)
 
+    def _started_by(self, parent: Resource) -> list[Resource]:
+        """The jobs that a tuning job or a pipeline execution has started, and those that it would have."""
+        steps = (self._resources.get((step.kind, step.job_name.lower())) for step in parent.steps)
+        return [*self._children(self.arn(parent.kind, parent.name)), *(job for job in steps if job is not None)]
+
+    # A pipeline execution and its steps
+
+    def _list_steps(self, parameters: Parameters) -> dict[str, Any]:
+        execution = self._existing("PipelineExecution", self._name("PipelineExecution", parameters) or "")
+        now = self._now()
+        steps = [shown for step in execution.steps if (shown := self._step(execution, step, now)) is not None]
+        # The newest first, unless told otherwise: no page of AWS's says so, and nobody is to rely on the order.
+        descending = parameters.get("SortOrder", "Descending") == "Descending"
+        page, token = _slice(steps, lambda step: (step["StartTime"], step["StepName"]), parameters, descending)
+        return {"PipelineExecutionSteps": page, **token}
+
+    def _step(self, execution: Resource, step: Step, now: float) -> dict[str, Any] | None:
+        """What is told of a step now; None if it has not begun, or never will: its execution was stopped."""
+        start = execution.created + step.offset
+        if start > now:
+            return None
+        shown: dict[str, Any] = {"StepName": step.name, "StartTime": start}
+        if not step.kind:
+            return {**shown, "EndTime": start, "StepStatus": "Succeeded", "Metadata": dict(step.metadata)}
+        job = self._resources.get((step.kind, step.job_name.lower()))
+        if job is None:
+            return None
+        if job.created > now:
+            return {**shown, "StepStatus": "Starting"}
+        state = self._members(job)
+        status = state[f"{job.kind}Status"]
+        shown["StepStatus"] = STEP_STATUSES.get(status, status)
+        shown["Metadata"] = {STEP_MEMBERS.get(job.kind, job.kind): {"Arn": state[f"{job.kind}Arn"]}}
+        if status in _ends(job.kind):
+            shown["EndTime"] = state["LastModifiedTime"]
+        if "FailureReason" in state:
+            shown["FailureReason"] = state["FailureReason"]
+        return shown
+
     # A tuning job and its children: training jobs with its TuningJobArn
 
     def _children(self, arn: str) -> list[Resource]:
-        now = self._now()
-        return [
-            resource
-            for resource in list(self._resources.values())
-            if resource.request.get("TuningJobArn") == arn and resource.created <= now
-        ]
+        """All of them, those too that are still to come."""
+        everything = list(self._resources.values())
+        return [resource for resource in everything if resource.request.get("TuningJobArn", "").lower() == arn]
 
     def _list_children(self, parameters: Parameters) -> dict[str, Any]:
         tuning_job = self.state("HyperParameterTuningJob", parameters["HyperParameterTuningJobName"])
@@ -260,15 +373,22 @@ class JobStore:
         return _page("ListTrainingJobsForHyperParameterTuningJob", "TrainingJob", members, parameters)
 
     def _child_members(self, arn: str, tuning_job: Parameters) -> list[dict[str, Any]]:
-        objective = tuning_job.get("HyperParameterTuningJobConfig", {}).get("HyperParameterTuningJobObjective", {})
+        config = tuning_job.get("HyperParameterTuningJobConfig", {})
+        objective = config.get("HyperParameterTuningJobObjective", {})
+        tuned = {told["Name"] for ranges in config.get("ParameterRanges", {}).values() for told in ranges}
+        now = self._now()
         children = []
         for resource in self._children(arn):
+            if resource.created > now:
+                continue
             child = self._members(resource)
             final = next(
                 (m for m in child.get("FinalMetricDataList", []) if m["MetricName"] == objective.get("MetricName")),
                 None,
             )
-            child["TunedHyperParameters"] = child.get("HyperParameters", {})
+            child["TunedHyperParameters"] = {
+                name: value for name, value in child.get("HyperParameters", {}).items() if name in tuned or not tuned
+            }
             child["ObjectiveStatus"] = "Pending" if child["TrainingJobStatus"] not in JOB_ENDS else "Failed"
             if final is not None:
                 child["ObjectiveStatus"] = "Succeeded"
@@ -304,13 +424,13 @@ class JobStore:
         members |= {name: config[name] for name in ("Strategy", "ResourceLimits") if name in config}
         if scored:
             best = scored[-1 if scored[0]["FinalHyperParameterTuningJobObjectiveMetric"]["Type"] == "Maximize" else 0]
-            members["BestTrainingJob"] = select(_described(resource.kind).members["BestTrainingJob"], best)
+            members["BestTrainingJob"] = select(described(resource.kind).members["BestTrainingJob"], best)
         return members
 
 
 def ordinary(kind: str, _parameters: Parameters) -> Sequence[Stage]:
     """The lifecycle of a resource that nobody gave one: of `ORDINARY`, else one stage."""
-    status = _described(kind).members.get(f"{kind}Status")
+    status = described(kind).members.get(f"{kind}Status")
     known = [] if status is None else status.metadata["enum"]
     for stages in ORDINARY:
         if {stage.status for stage in stages} <= set(known):
@@ -362,6 +482,20 @@ def _working_time(resource: Resource, reached: Sequence[Stage], *, ended: bool) 
     return members
 
 
+def _labelled(resource: Resource, now: float) -> dict[str, int]:
+    """LabelCounters: of the objects that were to be labelled at the beginning, how many people have labelled by now."""
+    counters: dict[str, int] = resource.request["LabelCounters"]
+    begun = next((stage.offset for stage in resource.stages if stage.status != "Initializing"), 0.0)
+    share = (now - resource.created - begun) / max(1.0, resource.stages[-1].offset - begun)
+    labelled = int(counters["Unlabeled"] * min(1.0, max(0.0, share)))
+    return {
+        **counters,
+        "TotalLabeled": labelled,
+        "HumanLabeled": labelled,
+        "Unlabeled": counters["Unlabeled"] - labelled,
+    }
+
+
 def _works(stage: Stage, resource: Resource) -> bool:
     """Whether instances work in this stage; in a lifecycle without secondary statuses, whenever it has not ended."""
     if stage.status in _ends(resource.kind):
@@ -384,11 +518,23 @@ def _is_named(kind: str) -> bool:
 
 
 @functools.cache
-def _described(kind: str) -> Any:
+def _has_arn(kind: str) -> bool:
+    """Whether SageMaker describes such resources by their ARN."""
+    describe = operation_model("sagemaker", f"Describe{kind}")
+    return describe is not None and f"{kind}Arn" in describe.input_shape.members
+
+
+@functools.cache
+def described(kind: str) -> Any:
+    """The shape of what Describe answers; raise ValueError if the kind is none."""
     describe = operation_model("sagemaker", f"Describe{kind}")
     if describe is None:
         raise ValueError(f"SageMaker has no Describe{kind}")
     return describe.output_shape
+
+
+def _arn_type(kind: str) -> str:
+    return ARN_TYPES.get(kind) or _words(kind, "-")
 
 
 def _words(kind: str, separator: str) -> str:
@@ -415,15 +561,21 @@ def _page(operation: str, kind: str, items: Sequence[Parameters], parameters: Pa
     def key(item: Parameters) -> tuple[Any, str]:
         return (item[sorted_member], item[f"{kind}Name"])
 
-    kept = sorted((item for item in items if _wanted(item, kind, parameters)), key=key, reverse=descending)
+    kept, token = _slice([item for item in items if _wanted(item, kind, parameters)], key, parameters, descending)
+    return {listed: [select(output.members[listed].member, item) for item in kept], **token}
+
+
+def _slice(
+    items: Iterable[Parameters], key: Callable[[Parameters], tuple[Any, str]], parameters: Parameters, descending: bool
+) -> tuple[list[Parameters], dict[str, str]]:
+    """Cut a page out of `items` in order of `key`, with the token that leads on from it."""
+    kept = sorted(items, key=key, reverse=descending)
     if (token := parameters.get("NextToken")) is not None:
         mark = _mark(token)
         kept = [item for item in kept if (key(item) < mark if descending else key(item) > mark)]
     limit = parameters.get("MaxResults", PAGE)
-    page: dict[str, Any] = {listed: [select(output.members[listed].member, item) for item in kept[:limit]]}
-    if len(kept) > limit:
-        page["NextToken"] = dump(key(kept[limit - 1])).hex()
-    return page
+    page = kept[:limit]
+    return page, {"NextToken": dump(key(page[-1])).hex()} if len(kept) > limit else {}
 
 
 def _wanted(item: Parameters, kind: str, parameters: Parameters) -> bool:

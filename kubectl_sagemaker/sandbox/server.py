@@ -17,8 +17,11 @@ from typing import Final, Self
 
 from kubectl_sagemaker.sandbox import aws, kubernetes
 from kubectl_sagemaker.sandbox.cluster import Cluster
-from kubectl_sagemaker.sandbox.world import PARTS, Part, World
+from kubectl_sagemaker.sandbox.parts import PARTS
+from kubectl_sagemaker.sandbox.world import Part, World
 
+ELSEWHERE: Final = ("eu-central-1",)
+"""Regions that the account is in besides its main one."""
 TICK: Final = 0.2
 """Seconds between two looks of the world's controllers."""
 CLEARED: Final = ("AWS_", "KUBECTL_SMLOGS_PROFILE", "KUBECTL_SAGEMAKER_PROFILE")
@@ -43,7 +46,10 @@ class Sandbox:
         self._latency = latency
         self.cluster = Cluster(now=lambda: self._pretended if self._pretended is not None else clock())
         self.account = aws.Account(now=clock)
-        self.world = World(self.cluster, self.account, self._pretend)
+        self.elsewhere = {region: aws.Account(now=clock, region=region) for region in ELSEWHERE}
+        for account in self.elsewhere.values():
+            account.credentials = self.account.credentials
+        self.world = World(self.cluster, self.account, self._pretend, self.elsewhere)
         self.environment: dict[str, str] = {}
         self._stack = contextlib.ExitStack()
 
@@ -80,7 +86,9 @@ class Sandbox:
         try:
             admin, viewer = secrets.token_hex(16), secrets.token_hex(16)
             tokens = {admin: kubernetes.ADMIN, viewer: kubernetes.VIEWER}
-            runner = web.AppRunner(aws.application(self.account, latency=self._latency), access_log=None)
+            runner = web.AppRunner(
+                aws.application(self.account, *self.elsewhere.values(), latency=self._latency), access_log=None
+            )
             await runner.setup()
             try:
                 await web.TCPSite(runner, kubernetes.HOST, 0).start()

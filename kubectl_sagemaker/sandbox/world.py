@@ -1,33 +1,57 @@
-"""The small believable world of the sandbox: its objects in both API groups, their jobs, and the jobs' logs.
+"""A world made of parts: custom resources in both API groups, the jobs behind them, and what the jobs write.
 
-`PARTS` has a row for each object: what it is called, in which group it stands, how its life goes and what it writes.
-Moments are seconds from the sandbox's start; what lies ahead comes `speed` times sooner.
+A `Part` says what an object is called, in which group it stands, how its life goes and what it writes; `parts/` has
+the sandbox's own. Moments are seconds from the sandbox's start; what lies ahead comes `speed` times sooner.
 """
 
 from __future__ import annotations
 
 import random
+import re
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from kubectl_sagemaker.jobs import dig
 from kubectl_sagemaker.kinds import ACK, KINDS, LEGACY, Api, Group, Kind
 from kubectl_sagemaker.sandbox.aws import Account
 from kubectl_sagemaker.sandbox.cluster import Cluster
-from kubectl_sagemaker.sandbox.protocol import AwsError
+from kubectl_sagemaker.sandbox.protocol import AwsError, fit
 from kubectl_sagemaker.sandbox.refusals import Refused
 from kubectl_sagemaker.sandbox.resources import RESOURCES
-from kubectl_sagemaker.sandbox.sagemaker import Stage
+from kubectl_sagemaker.sandbox.sagemaker import Stage, Step, described
 from kubectl_sagemaker.times import rfc3339
 
 ROWS: Final[Mapping[str, tuple[Kind, Api]]] = {api.resource: (kind, api) for kind in KINDS for api in kind.apis}
 MINUTE: Final = 60.0
 HOUR: Final = 3600.0
 ROLE: Final = "arn:aws:iam::123456789012:role/service-role/AmazonSageMaker-ExecutionRole"
-MIRRORED: Final = ("TrainingJobStatusCounters", "BestTrainingJob")
-"""Members of Describe's answer that controllers copy into a status as they are."""
+MIRRORED: Final[Mapping[str, tuple[str, ...]]] = {
+    f"hyperparametertuningjobs.{LEGACY.name}": ("TrainingJobStatusCounters", "BestTrainingJob"),
+    f"hyperparametertuningjobs.{ACK.name}": ("BestTrainingJob",),
+    f"hostingdeployments.{LEGACY.name}": (
+        "EndpointArn",
+        "EndpointConfigName",
+        "LastModifiedTime",
+        "ProductionVariants",
+    ),
+    f"endpoints.{ACK.name}": ("LastModifiedTime", "ProductionVariants"),
+    f"inferencecomponents.{ACK.name}": ("LastModifiedTime", "EndpointName", "VariantName"),
+    f"labelingjobs.{ACK.name}": ("JobReferenceCode", "LabelCounters"),
+    f"notebookinstances.{ACK.name}": ("Url",),
+    f"pipelineexecutions.{ACK.name}": ("LastModifiedTime",),
+}
+"""Members of Describe's answer that controllers copy into a status, by resource, as the CRDs have them."""
+STREAMS: Final[Mapping[str, str]] = {
+    "Endpoint": "{instance}",
+    "InferenceComponent": "{instance}",
+    "NotebookInstance": "{name}/{instance}",
+    "LabelingJob": "{name}",
+}
+"""Log streams that are not `JOB/INSTANCE-EPOCH`. They, and `Line.instance`, are as AWS lists them:
+https://docs.aws.amazon.com/sagemaker/latest/dg/logging-cloudwatch.html. It is silent on inference components;
+theirs are taken to be an endpoint's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +60,25 @@ class Line:
 
     at: float
     instance: str
+    """`algo-1`; an instance's id for transform jobs; `VARIANT/ID` for endpoints; a file's name for notebooks."""
     message: str
+    log: str = ""
+    """`data-log`, or a container of an inference pipeline: a stream of its own below the instance's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endless:
+    """Lines without end: one every `every` seconds since `begins`, of which `make` is given the number.
+
+    The sandbox's speed does not hurry them.
+    """
+
+    begins: float
+    instance: str
+    every: float
+    make: Callable[[int], str]
+    lag: float = 0.7
+    """Seconds from when a line is written to when CloudWatch shows it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,19 +88,31 @@ class Part:
     resource: str
     """`plural.group`."""
     name: str
+    """Empty: a job without an object."""
     namespace: str = "default"
+    labels: Mapping[str, str] = field(default_factory=dict)
     job_name: str | None
-    """None: nobody has reconciled the object."""
+    """None: nobody has reconciled the object. A pipeline execution's is `PIPELINE/execution/ID`."""
+    region: str | None = None
+    """None: the account's main one."""
     status: Mapping[str, Any] | None = None
     """What a controller has written once, in place of a job's state: SageMaker has no such job, or not here."""
     created: float
+    """If that is still to come, the object comes then too."""
     stages: tuple[Stage, ...] = ()
     """Offsets are seconds from `created`."""
     request: Mapping[str, Any] = field(default_factory=dict)
     """What Create was given, in AWS's spelling; the spec is made from it."""
+    spec: Mapping[str, Any] | None = None
+    """The object's spec, where it is not Create's request in the group's spelling."""
     outcome: Mapping[str, Any] = field(default_factory=dict)
     """What Describe adds at the end."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """A training job's final metrics, by name."""
+    steps: tuple[Step, ...] = ()
+    """A pipeline execution's; offsets are seconds from `created`."""
     lines: tuple[Line, ...] = ()
+    endless: tuple[Endless, ...] = ()
 
 
 @dataclass(slots=True)
@@ -69,7 +123,11 @@ class World:
     account: Account
     pretend: Callable[[float | None], None]
     """Sets the cluster's clock (None: back to the present), for objects that were made in the past."""
+    elsewhere: Mapping[str, Account] = field(default_factory=dict)
+    """The account in other regions."""
     mirrored: list[tuple[Kind, Api, Part]] = field(default_factory=list)
+    awaited: list[tuple[float, Kind, Api, Part]] = field(default_factory=list)
+    """Objects that are still to come, each with its moment, s since the epoch."""
 
     def populate(self, parts: tuple[Part, ...], *, start: float, speed: float = 1.0) -> None:
         """Make the parts' jobs, logs and objects; `start` is seconds since the epoch."""
@@ -82,46 +140,88 @@ class World:
             kind, api = ROWS[part.resource]
             created = moment(part.created)
             if part.job_name and part.status is None:
-                stages = [
-                    Stage(moment(part.created + stage.offset) - created, stage.status, stage.secondary, stage.message)
-                    for stage in part.stages
-                ]
-                self.account.jobs.put(
-                    kind.name, part.job_name, stages, created=created, request=part.request, outcome=part.outcome
-                )
-            shown: dict[str, float] = {}
-            for line in part.lines:
-                assert kind.log is not None  # noqa: S101  # the rows below have lines only where there is a log
-                stream = f"{kind.log.prefix.format(name=part.job_name)}{line.instance}-{round(created)}"
-                # An instance sends its lines in order; how late they are differs between instances.
-                visible = moment(line.at) + chance.uniform(0.2, 1.5) / speed
-                shown[stream] = max(shown.get(stream, 0.0), visible)
-                self.account.logs.put(
-                    kind.log.group.format(name=part.job_name),
-                    stream,
-                    round(moment(line.at) * 1000),
-                    line.message,
-                    visible_at=shown[stream],
-                )
-            if part.name:
-                self._create(kind, api, part, created)
+                self._start(kind, part, part.job_name, moment)
+            if part.job_name and kind.log is not None:
+                self._write(kind, part, part.job_name, moment, chance, speed)
+            if part.name and created > start:
+                self.awaited.append((created, kind, api, part))
+            elif part.name:
+                self.pretend(created)
+                self._create(kind, api, part)
+                self.pretend(None)
         self.reconcile()
 
-    def _create(self, kind: Kind, api: Api, part: Part, created: float) -> None:
-        spec: dict[str, Any] = spelt(part.request, api.group)
+    def account_of(self, part: Part) -> Account:
+        """The account in the part's region."""
+        return self.elsewhere.get(part.region or "", self.account)
+
+    def _start(self, kind: Kind, part: Part, job_name: str, moment: Callable[[float], float]) -> None:
+        """Let SageMaker have the job."""
+        created = moment(part.created)
+        stages = [replace(stage, offset=moment(part.created + stage.offset) - created) for stage in part.stages]
+        steps = [replace(step, offset=moment(part.created + step.offset) - created) for step in part.steps]
+        outcome = dict(part.outcome)
+        if part.metrics:
+            outcome["FinalMetricDataList"] = [
+                {"MetricName": name, "Value": value, "Timestamp": created + stages[-1].offset}
+                for name, value in part.metrics.items()
+            ]
+        self.account_of(part).jobs.put(
+            kind.name,
+            job_name,
+            stages,
+            created=created,
+            request=fit(described(kind.name), part.request),
+            outcome=outcome,
+            steps=steps,
+        )
+
+    def _write(
+        self,
+        kind: Kind,
+        part: Part,
+        job_name: str,
+        moment: Callable[[float], float],
+        chance: random.Random,
+        speed: float,
+    ) -> None:
+        """Let CloudWatch have the lines."""
+        assert kind.log is not None  # noqa: S101  # as the caller has seen
+        logs = self.account_of(part).logs
+        group = kind.log.group.format(name=job_name)
+        template = STREAMS.get(kind.name, "{name}/{instance}-{epoch}")
+        epoch = round(moment(part.created))
+        shown: dict[str, float] = {}
+        for line in part.lines:
+            stream = template.format(name=job_name, instance=line.instance, epoch=epoch)
+            stream += f"/{line.log}" if line.log else ""
+            # An instance sends its lines in order; how late they are differs between instances.
+            visible = moment(line.at) + chance.uniform(0.2, 1.5) / speed
+            shown[stream] = max(shown.get(stream, 0.0), visible)
+            logs.put(group, stream, round(moment(line.at) * 1000), line.message, visible_at=shown[stream])
+        for endless in part.endless:
+            stream = template.format(name=job_name, instance=endless.instance, epoch=epoch)
+            begin, step = round(moment(endless.begins) * 1000), round(endless.every * 1000)
+            logs.put_endless(group, stream, begin, step, endless.make, lag=endless.lag)
+
+    def _create(self, kind: Kind, api: Api, part: Part) -> None:
+        spec: dict[str, Any] = spelt(part.request, api.group) if part.spec is None else dict(part.spec)
+        name = next((path for path in reversed(api.job_name) if path.startswith("spec.")), None)
         if api.group is LEGACY:
-            spec["region"] = self.account.region
-        elif part.job_name:
-            spec[f"{kind.name[:1].lower()}{kind.name[1:]}Name"] = part.job_name
+            spec["region"] = self.account_of(part).region
+        elif part.job_name and name:
+            spec[name.removeprefix("spec.")] = part.job_name
         thing = {
             "apiVersion": f"{api.group.name}/{api.group.version}",
             "kind": api.kind,
-            "metadata": {"name": part.name, "namespace": part.namespace},
+            "metadata": {
+                "name": part.name,
+                "namespace": part.namespace,
+                **({"labels": dict(part.labels)} if part.labels else {}),
+            },
             "spec": spec,
         }
-        self.pretend(created)
         self.cluster.create(RESOURCES[api.resource], part.namespace, thing)
-        self.pretend(None)
         if part.status is not None:
             self.cluster.patch_status(RESOURCES[api.resource], part.namespace, part.name, part.status)
         elif part.job_name:
@@ -129,49 +229,76 @@ class World:
 
     def reconcile(self) -> None:
         """Write each job's state into its object's status, where it has changed: what the two controllers do."""
+        now = self.account.now()
+        for awaited in [one for one in self.awaited if one[0] <= now]:
+            self.awaited.remove(awaited)
+            self._create(*awaited[1:])
         for kind, api, part in self.mirrored:
             resource = RESOURCES[api.resource]
             try:
-                described = self.account.jobs.state(kind.name, str(part.job_name))
+                account = self.account_of(part)
+                state = account.jobs.state(kind.name, str(part.job_name))
                 thing = self.cluster.get(resource, part.namespace, part.name)
-                status = self._status(kind, api, str(part.job_name), described)
+                status = _status(kind, api, str(part.job_name), state, account)
                 if any(dig(thing, f"status.{name}") != value for name, value in status.items()):
                     self.cluster.patch_status(resource, part.namespace, part.name, status)
             except (AwsError, Refused):
                 # Deleted there or here; the operator of the real thing would clean up.
                 continue
 
-    def _status(self, kind: Kind, api: Api, job_name: str, described: Mapping[str, Any]) -> dict[str, Any]:
-        """A status as the group's controller writes it, by the paths of the registry's row."""
-        status: dict[str, Any] = {}
-        values = {
-            api.status: described.get(f"{kind.name}Status"),
-            api.secondary_status: described.get("SecondaryStatus"),
-            api.reason[0] if api.reason else None: described.get("FailureReason"),
-            api.creation_time: rfc3339(described["CreationTime"]) if "CreationTime" in described else None,
-            next((path for path in api.job_name if path.startswith("status.")), None): job_name,
+
+def _status(kind: Kind, api: Api, job_name: str, state: Mapping[str, Any], account: Account) -> dict[str, Any]:
+    """A status as the group's controller writes it, by the paths of the registry's row."""
+    status: dict[str, Any] = {}
+    values = {
+        api.status: state.get(f"{kind.name}Status"),
+        api.secondary_status: state.get("SecondaryStatus"),
+        api.reason[0] if api.reason else None: state.get("FailureReason"),
+        api.creation_time: rfc3339(state["CreationTime"]) if "CreationTime" in state else None,
+    }
+    if api.group is LEGACY:
+        values[next((path for path in api.job_name if path.startswith("status.")), None)] = job_name
+    for path, value in values.items():
+        if path and value is not None:
+            status[path.removeprefix("status.")] = value
+    shape = described(kind.name)
+    for member in MIRRORED.get(api.resource, ()):
+        if state.get(member):
+            status[_member(member, api.group)] = spelt(
+                _told(shape.members[member], state[member], api.group), api.group
+            )
+    if "trainingJobStatusCounters" in status:
+        counters = status["trainingJobStatusCounters"]
+        counters["totalError"] = counters["retryableError"] + counters["nonRetryableError"]
+    if api.group is ACK:
+        status["ackResourceMetadata"] = {
+            "arn": state[f"{kind.name}Arn"],
+            "ownerAccountID": account.account_id,
+            "region": account.region,
         }
-        for path, value in values.items():
-            if path and value is not None:
-                status[path.removeprefix("status.")] = value
-        for member in MIRRORED:
-            if described.get(member):
-                status[f"{member[:1].lower()}{member[1:]}"] = spelt(described[member], api.group)
-        if api.group is ACK:
-            status["ackResourceMetadata"] = {
-                "arn": described[f"{kind.name}Arn"],
-                "ownerAccountID": self.account.account_id,
-                "region": self.account.region,
-            }
-            settled = "True" if described.get(f"{kind.name}Status") in {*kind.ends, "InService"} else "False"
-            status["conditions"] = [{"type": "ACK.ResourceSynced", "status": settled}]
-        return status
+        settled = "True" if state.get(f"{kind.name}Status") in {*kind.ends, "InService"} else "False"
+        status["conditions"] = [{"type": "ACK.ResourceSynced", "status": settled}]
+    return status
+
+
+def _told(shape: Any, value: Any, group: Group, name: str = "") -> Any:
+    """A member of Describe's answer as Kubernetes has it: times are text; the legacy group's CRDs have no fractions."""
+    if shape.type_name == "structure":
+        return {member: _told(shape.members[member], item, group, member) for member, item in value.items()}
+    if shape.type_name == "list":
+        return [_told(shape.member, item, group) for item in value]
+    if shape.type_name == "timestamp":
+        return rfc3339(value)
+    if group is LEGACY and shape.type_name == "float":
+        return int(value) if name.endswith("Weight") else str(value)
+    return value
 
 
 def spelt(value: Any, group: Group) -> Any:
     """A request in AWS's spelling as the group spells a spec: members begin small.
 
-    ACK writes ARN, URI and ID in capitals and keeps maps; the legacy group has lists of name and value for maps.
+    ACK writes ARN, URI and their like in capitals, `type_` for Go's `type`, and keeps maps; the legacy group has lists
+    of name and value for maps.
     """
     if isinstance(value, Mapping):
         if (
@@ -184,14 +311,17 @@ def spelt(value: Any, group: Group) -> Any:
     return [spelt(item, group) for item in value] if isinstance(value, list) else value
 
 
+CAPITALS: Final = re.compile(r"(?<=[a-z0-9])(Arn|Uri|Url|Id|Kms|Cpu|Ui)(?=[A-Z]|s?$)")
+
+
 def _member(name: str, group: Group) -> str:
     if name[:1].islower():
         # A key of a map, such as a hyperparameter's name.
         return name
     if group is ACK:
-        for word in ("Arn", "Uri", "Id"):
-            if name.endswith(word):
-                name = name.removesuffix(word) + word.upper()
+        name = CAPITALS.sub(lambda found: found.group().upper(), name)
+        if name == "Type":
+            return "type_"
     return f"{name[:1].lower()}{name[1:]}"
 
 
@@ -267,38 +397,6 @@ def boosting(begins: float, ends: float, instances: int = 1, rounds: int = 40) -
     return tuple(lines)
 
 
-TRACEBACK: Final = """Traceback (most recent call last):
-  File "/opt/ml/code/train.py", line 118, in <module>
-    main(parser.parse_args())
-  File "/opt/ml/code/train.py", line 74, in main
-    loss.backward()
-torch.cuda.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.44 GiB (GPU 0; 39.59 GiB total capacity)"""
-
-
-def failing(begins: float, ends: float) -> tuple[Line, ...]:
-    """Two instances: one runs out of memory, the other is shut down after it."""
-    steps = [
-        Line(
-            begins + (ends - begins - 20) * index / 60,
-            f"algo-{number}",
-            f"step {index * 50} loss {6.9 - index / 20:.3f}",
-        )
-        for index in range(60)
-        for number in (1, 2)
-    ]
-    return (
-        *steps,
-        *(Line(ends - 18, "algo-2", line) for line in TRACEBACK.splitlines()),
-        Line(ends - 12, "algo-1", "[rank0] NCCL watchdog: peer algo-2 has gone"),
-        Line(
-            ends - 10,
-            "algo-1",
-            "2020-01-28 17:20:31,107 sagemaker-training-toolkit INFO     Waiting for processes to exit",
-        ),
-        Line(ends - 8, "algo-2", "2020-01-28 17:20:33,412 sagemaker-training-toolkit ERROR    ExecuteUserScriptError"),
-    )
-
-
 def working(begins: float, ends: float, *texts: str, instances: int = 1) -> tuple[Line, ...]:
     """Lines that each instance writes evenly."""
     step = (ends - begins) / len(texts)
@@ -329,31 +427,6 @@ PROCESSING: Final = {
     "RoleArn": ROLE,
     "StoppingCondition": {"MaxRuntimeInSeconds": 1800},
 }
-TUNING: Final = {
-    "HyperParameterTuningJobConfig": {
-        "Strategy": "Bayesian",
-        "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "validation:error"},
-        "ResourceLimits": {"MaxNumberOfTrainingJobs": 10, "MaxParallelTrainingJobs": 2},
-    },
-}
-HPO: Final = generated("xgboost-mnist-hpo", limit=32)
-
-
-def child(number: int, begins: float, ends: float, end: str = "Completed") -> Part:
-    """One training job of the tuning job: a job in AWS without an object of its own."""
-    return Part(
-        resource="trainingjobs.sagemaker.aws.amazon.com",
-        name="",
-        job_name=f"{HPO}-{number:03d}-{uuid.uuid5(uuid.NAMESPACE_DNS, str(number)).hex[:8]}",
-        created=begins,
-        stages=life(60, ends - begins, end),
-        request={
-            **training(1, "ml.m4.xlarge"),
-            "TuningJobArn": f"arn:aws:sagemaker:us-west-2:123456789012:hyper-parameter-tuning-job/{HPO}",
-        },
-        outcome={"FailureReason": "AlgorithmError: bad max_depth"} if end == "Failed" else {},
-        lines=boosting(begins + 60, ends, rounds=10),
-    )
 
 
 def stuck(kind: str, message: str) -> dict[str, Any]:
@@ -362,203 +435,3 @@ def stuck(kind: str, message: str) -> dict[str, Any]:
         "ackResourceMetadata": {"ownerAccountID": "123456789012", "region": "us-west-2"},
         "conditions": [{"type": kind, "status": "True", "message": message}],
     }
-
-
-REASON: Final = "AlgorithmError: ExecuteUserScriptError: torch.cuda.OutOfMemoryError: CUDA out of memory, exit code: 1"
-
-PARTS: Final[tuple[Part, ...]] = (
-    Part(
-        resource="trainingjobs.sagemaker.aws.amazon.com",
-        name="xgboost-mnist",
-        job_name=generated("xgboost-mnist"),
-        created=-70,
-        stages=life(67, 94),
-        request=training(1, "ml.m4.xlarge"),
-        outcome={"FinalMetricDataList": [{"MetricName": "validation:merror", "Value": 0.0352, "Timestamp": 0}]},
-        lines=boosting(-3, 21),
-    ),
-    Part(
-        resource="trainingjobs.sagemaker.aws.amazon.com",
-        name="spot-xgboost-mnist",
-        job_name=generated("spot-xgboost-mnist"),
-        created=-52 * MINUTE,
-        stages=life(180, 22 * MINUTE),
-        request=training(1, "ml.m4.xlarge", spot=True),
-        outcome={"BillableTimeInSeconds": 396},
-        lines=boosting(-49 * MINUTE, -30.1 * MINUTE),
-    ),
-    Part(
-        resource="trainingjobs.sagemaker.aws.amazon.com",
-        name="churn",
-        job_name=generated("churn"),
-        created=-26 * HOUR,
-        stages=life(150, 21 * MINUTE),
-        request=training(2, "ml.m5.xlarge"),
-        lines=boosting(-26 * HOUR + 150, -26 * HOUR + 20 * MINUTE, instances=2),
-    ),
-    Part(
-        resource="trainingjobs.sagemaker.services.k8s.aws",
-        name="churn",
-        job_name="churn-2026",
-        created=-5 * HOUR,
-        stages=life(120, 11 * MINUTE, "Stopped", "Training job stopped"),
-        request=training(1, "ml.m5.xlarge"),
-        lines=boosting(-5 * HOUR + 120, -5 * HOUR + 10 * MINUTE),
-    ),
-    Part(
-        resource="trainingjobs.sagemaker.services.k8s.aws",
-        name="resnet50-imagenet",
-        job_name="resnet50-imagenet",
-        created=-3 * HOUR,
-        stages=life(240, 55 * MINUTE, "Failed", REASON),
-        request=training(2, "ml.p4d.24xlarge"),
-        outcome={"FailureReason": REASON},
-        lines=failing(-3 * HOUR + 240, -3 * HOUR + 55 * MINUTE),
-    ),
-    Part(
-        resource="trainingjobs.sagemaker.services.k8s.aws",
-        name="xgb",
-        namespace="ml",
-        job_name="xgb",
-        created=-90 * MINUTE,
-        stages=life(120, 9 * MINUTE),
-        request=training(1, "ml.m5.large"),
-        lines=boosting(-88 * MINUTE, -82 * MINUTE),
-    ),
-    Part(
-        resource="trainingjobs.sagemaker.services.k8s.aws",
-        name="xgb-2",
-        namespace="ml",
-        job_name="xgb-2",
-        created=-89 * MINUTE,
-        stages=life(120, 9 * MINUTE, "Failed", "AlgorithmError"),
-        request=training(1, "ml.m5.large"),
-        outcome={"FailureReason": "AlgorithmError: label column has missing values"},
-        lines=working(
-            -87 * MINUTE, -81 * MINUTE, "reading s3://my-bucket/xgb-2", "ValueError: label column has missing values"
-        ),
-    ),
-    Part(
-        resource="trainingjobs.sagemaker.aws.amazon.com",
-        name="not-reconciled",
-        namespace="ml",
-        job_name=None,
-        created=-6 * MINUTE,
-        request=training(1, "ml.m4.xlarge"),
-    ),
-    Part(
-        resource="trainingjobs.sagemaker.services.k8s.aws",
-        name="no-such-instance",
-        namespace="ml",
-        job_name="no-such-instance",
-        created=-50 * MINUTE,
-        request=training(1, "ml.p99.large"),
-        status=stuck(
-            "ACK.Terminal",
-            "ValidationException: 1 validation error detected: Value 'ml.p99.large' at 'resourceConfig.instanceType' "
-            "failed to satisfy constraint",
-        ),
-    ),
-    Part(
-        resource="trainingjobs.sagemaker.services.k8s.aws",
-        name="no-pass-role",
-        namespace="ml",
-        job_name="no-pass-role",
-        created=-12 * MINUTE,
-        request=training(1, "ml.m5.large"),
-        status=stuck(
-            "ACK.Recoverable",
-            "AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/ack-sagemaker-controller is not "
-            f"authorized to perform: iam:PassRole on resource: {ROLE}",
-        ),
-    ),
-    Part(
-        resource="processingjobs.sagemaker.aws.amazon.com",
-        name="no-entrypoint",
-        namespace="ml",
-        job_name=None,
-        created=-30 * MINUTE,
-        request=PROCESSING,
-        status={"processingJobStatus": "Error", "additional": "ValidationException: ContainerEntrypoint is empty"},
-    ),
-    Part(
-        resource="batchtransformjobs.sagemaker.aws.amazon.com",
-        name="xgboost-batch",
-        job_name=generated("xgboost-batch"),
-        created=-40 * MINUTE,
-        stages=plain(8 * MINUTE),
-        request=TRANSFORM,
-        lines=working(
-            -36 * MINUTE,
-            -33 * MINUTE,
-            "Starting the model server",
-            "scored 500 of 1000 records",
-            "scored 1000 of 1000 records",
-            instances=2,
-        ),
-    ),
-    Part(
-        resource="transformjobs.sagemaker.services.k8s.aws",
-        name="nightly-scores",
-        namespace="ml",
-        job_name="nightly-scores",
-        created=-9 * HOUR,
-        stages=plain(12 * MINUTE),
-        request=TRANSFORM,
-        lines=working(-9 * HOUR + 240, -9 * HOUR + 600, "Starting the model server", "scored 1000 of 1000 records"),
-    ),
-    Part(
-        resource="processingjobs.sagemaker.aws.amazon.com",
-        name="kmeans-mnist-processing",
-        job_name=generated("kmeans-mnist-processing"),
-        created=-2 * HOUR,
-        stages=plain(6 * MINUTE),
-        request=PROCESSING,
-        lines=working(
-            -2 * HOUR + 200,
-            -2 * HOUR + 350,
-            "unpacking mnist.pkl.gz",
-            "wrote train_data",
-            "wrote test_data",
-            "wrote valid_data",
-        ),
-    ),
-    Part(
-        resource="processingjobs.sagemaker.services.k8s.aws",
-        name="features",
-        namespace="ml",
-        job_name="features-20260101",
-        created=-4 * MINUTE,
-        stages=plain(HOUR),
-        request=PROCESSING,
-        lines=working(-MINUTE, 40 * MINUTE, *(f"partition {index} of 400 written" for index in range(400))),
-    ),
-    Part(
-        resource="hyperparametertuningjobs.sagemaker.aws.amazon.com",
-        name="xgboost-mnist-hpo",
-        job_name=HPO,
-        created=-25 * MINUTE,
-        stages=plain(2 * HOUR),
-        request=TUNING,
-    ),
-    child(1, -24 * MINUTE, -14 * MINUTE),
-    child(2, -24 * MINUTE, -11 * MINUTE, "Failed"),
-    child(3, -10 * MINUTE, 5 * MINUTE),
-    Part(
-        resource="hostingdeployments.sagemaker.aws.amazon.com",
-        name="hosting-deployment",
-        job_name="hosting-deployment-8a6f",
-        created=-3 * 24 * HOUR,
-        stages=plain(9 * MINUTE, "InService", "Creating"),
-        request={"EndpointConfigName": "hosting-deployment-8a6f-1"},
-    ),
-    Part(
-        resource="endpoints.sagemaker.services.k8s.aws",
-        name="ranking",
-        namespace="ml",
-        job_name="ranking",
-        created=-8 * MINUTE,
-        stages=plain(HOUR, "InService", "Creating"),
-        request={"EndpointConfigName": "ranking-7"},
-    ),
-)

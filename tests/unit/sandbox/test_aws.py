@@ -88,6 +88,20 @@ def test_the_caller_is_told_who_it_is_over_http() -> None:
     assert identity["Arn"] == "arn:aws:iam::210987654321:user/sandbox"
 
 
+def test_the_region_of_the_signature_chooses_over_http() -> None:
+    here, there = Account(now=time.time), Account(now=time.time, region="eu-central-1")
+    for account in (here, there):
+        account.jobs.put("TrainingJob", f"job-{account.region}", [Stage(0, "InProgress", "Starting")])
+    with serve(here, there) as url:
+        for account in (here, there):
+            with contextlib.closing(connect("sagemaker", account, url=url)) as sagemaker:
+                (job,) = sagemaker.list_training_jobs()["TrainingJobSummaries"]
+                assert job["TrainingJobName"] == f"job-{account.region}"
+        nowhere = Account(now=time.time, region="us-east-1")
+        with contextlib.closing(connect("sagemaker", nowhere, url=url)) as sagemaker:
+            assert refusal(sagemaker.list_training_jobs)["Code"] == "InvalidSignatureException"
+
+
 def test_what_is_no_request_to_aws_is_refused(account: Account) -> None:
     for method, path in (("GET", "/"), ("POST", "/other"), ("POST", "/")):
         response = account.respond(method, path, {}, b"")

@@ -555,3 +555,31 @@ def test_a_sealed_log_gives_the_same_bytes_again_and_takes_no_more(account: Acco
     assert again[0]["nextToken"] == first[0]["nextToken"]
     with pytest.raises(ValueError, match="sealed"):
         put(account, "a", "3")
+
+
+# A stream without end
+
+NOW = T + 60_000
+
+
+def test_an_endless_stream_shows_what_has_been_written_by_now(account: Account, logs: Any, clock: Clock) -> None:
+    account.logs.put_endless(GROUP, "v/i-1", NOW, 2_000, "line {}".format, lag=0.5)
+    account.logs.put_endless(GROUP, "v/i-2", NOW + 1_000, 2_000, "other {}".format, lag=2.0)
+    assert refused(logs.filter_log_events, logGroupName=GROUP) == "ResourceNotFoundException"
+    clock.advance(4.6)
+    assert read(logs) == ["line 0", "other 0", "line 1", "line 2"], "by timestamp, as far as they are shown"
+    assert read(logs, startTime=NOW + 2_000, endTime=NOW + 3_000) == ["line 1"]
+    clock.advance(1)
+    assert read(logs)[-2:] == ["other 1", "line 2"], "a line that is shown late comes before some that were shown"
+    clock.advance(86_400)
+    assert len(read(logs)) == 2 * 43_203 - 1
+    newest = logs.get_log_events(logGroupName=GROUP, logStreamName="v/i-1", limit=2)["events"]
+    assert [event["message"] for event in newest] == ["line 43201", "line 43202"]
+    described = logs.describe_log_streams(logGroupName=GROUP)["logStreams"]
+    assert [stream["firstEventTimestamp"] for stream in described] == [NOW, NOW + 1_000]
+
+
+def test_nothing_is_put_into_an_endless_stream(account: Account) -> None:
+    account.logs.put_endless(GROUP, "v/i-1", NOW, 2_000, str)
+    with pytest.raises(ValueError, match="writes by itself"):
+        put(account, "v/i-1", "line")

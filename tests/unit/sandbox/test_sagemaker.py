@@ -9,7 +9,7 @@ import pytest
 from kubectl_sagemaker.kinds import KINDS
 from kubectl_sagemaker.sandbox.aws import Account
 from kubectl_sagemaker.sandbox.protocol import AwsError, check, operation_model
-from kubectl_sagemaker.sandbox.sagemaker import Stage
+from kubectl_sagemaker.sandbox.sagemaker import Stage, Step
 from tests.transport import Clock, bind, connect
 
 T = 1_750_000_000.0
@@ -247,6 +247,15 @@ def test_what_does_not_exist_is_missed_in_the_kinds_own_words(
     assert message in found[1]
 
 
+@pytest.mark.parametrize("kind", ["TrainingJob", "HyperParameterTuningJob", "Endpoint", "LabelingJob"])
+def test_a_name_is_known_in_any_letter_case_and_told_in_its_own(account: Account, kind: str) -> None:
+    account.jobs.put(kind, "Mixed-Case", account.jobs.lifecycle(kind, {}))
+    for spelling in ("Mixed-Case", "mixed-case", "MIXED-CASE"):
+        described = account.jobs.call(f"Describe{kind}", {f"{kind}Name": spelling})
+        assert described[f"{kind}Name"] == "Mixed-Case"
+        assert described[f"{kind}Arn"].endswith("/mixed-case")
+
+
 # Create and Stop
 
 
@@ -274,6 +283,7 @@ def test_a_name_can_be_used_once(account: Account, sagemaker: Any) -> None:
     code, message = refused(sagemaker.create_training_job, TrainingJobName="job", **TRAINING_REQUEST)
     assert code == "ResourceInUse"
     assert "arn:aws:sagemaker:us-west-2:123456789012:training-job/job" in message
+    assert refused(sagemaker.create_training_job, TrainingJobName="JOB", **TRAINING_REQUEST)[0] == "ResourceInUse"
     sagemaker.create_endpoint(EndpointName="model", EndpointConfigName="model")
     code, _ = refused(sagemaker.create_endpoint, EndpointName="model", EndpointConfigName="model")
     assert code == "ValidationException"
@@ -433,3 +443,187 @@ def test_stopping_a_tuning_job_stops_the_children_that_run(sagemaker: Any, clock
     assert (statuses["tune-000-abc"], statuses["tune-011-abc"]) == ("Completed", "Stopped")
     job = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="tune")
     assert job["HyperParameterTuningJobStatus"] == "Stopped"
+
+
+def test_stopping_a_tuning_job_starts_no_more_children(account: Account, sagemaker: Any, clock: Clock) -> None:
+    account.jobs.put("HyperParameterTuningJob", "tune", [Stage(0, "InProgress"), Stage(900, "Completed")])
+    arn = account.jobs.arn("HyperParameterTuningJob", "tune")
+    for number in range(2):
+        account.jobs.put(
+            "TrainingJob", f"tune-{number}", TRAINING, created=T + 60 * number, request={"TuningJobArn": arn}
+        )
+    clock.advance(30)
+    assert [job["TrainingJobName"] for job in children(sagemaker)] == ["tune-0"]
+    sagemaker.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName="tune")
+    clock.advance(100)
+    assert [job["TrainingJobName"] for job in children(sagemaker)] == ["tune-0"]
+
+
+def test_only_what_is_searched_is_a_tuned_hyperparameter(account: Account, sagemaker: Any) -> None:
+    ranges = {"ContinuousParameterRanges": [{"Name": "eta", "MinValue": "0", "MaxValue": "1"}]}
+    account.jobs.put(
+        "HyperParameterTuningJob",
+        "tune",
+        [Stage(0, "InProgress")],
+        request={
+            "HyperParameterTuningJobConfig": {
+                "Strategy": "Random",
+                "ResourceLimits": {"MaxParallelTrainingJobs": 2},
+                "ParameterRanges": ranges,
+            }
+        },
+    )
+    request = {
+        "TuningJobArn": account.jobs.arn("HyperParameterTuningJob", "tune"),
+        "HyperParameters": {"eta": "0.3", "num_round": "10"},
+    }
+    account.jobs.put("TrainingJob", "tune-1", TRAINING, request=request)
+    assert children(sagemaker)[0]["TunedHyperParameters"] == {"eta": "0.3"}
+
+
+# A pipeline execution and its steps
+
+EXECUTION = "arn:aws:sagemaker:us-west-2:123456789012:pipeline/churn/execution/abcdefghijkl"
+
+
+@pytest.fixture
+def pipeline(account: Account) -> Account:
+    """An execution whose steps go on one after another: processing, a condition, training that fails."""
+    jobs = account.jobs
+    jobs.put(
+        "PipelineExecution",
+        "Churn/execution/abcdefghijkl",
+        [Stage(0, "Executing"), Stage(300, "Failed")],
+        outcome={"FailureReason": "Step failure: One or multiple steps failed."},
+        steps=(
+            Step("Prepare", 0, "ProcessingJob", "pipelines-abc-Prepare-X1"),
+            Step("BigEnough", 110, metadata={"Condition": {"Outcome": "True"}}),
+            Step("Train", 120, "TrainingJob", "pipelines-abc-Train-Y2"),
+            Step("Tune", 400, "HyperParameterTuningJob", "tune-z3"),
+        ),
+    )
+    jobs.put(
+        "ProcessingJob", "pipelines-abc-Prepare-X1", [Stage(0, "InProgress"), Stage(90, "Completed")], created=T + 2
+    )
+    jobs.put(
+        "TrainingJob",
+        "pipelines-abc-Train-Y2",
+        [Stage(0, "InProgress", "Starting"), Stage(100, "Failed", "Failed")],
+        created=T + 125,
+        outcome={"FailureReason": "AlgorithmError: label column has missing values"},
+    )
+    jobs.put("HyperParameterTuningJob", "tune-z3", [Stage(0, "InProgress")], created=T + 402)
+    return account
+
+
+def steps(sagemaker: Any, **parameters: Any) -> list[dict[str, Any]]:
+    pages = sagemaker.get_paginator("list_pipeline_execution_steps").paginate(
+        PipelineExecutionArn=EXECUTION, **parameters
+    )
+    return [step for page in pages for step in page["PipelineExecutionSteps"]]
+
+
+@pytest.mark.usefixtures("pipeline")
+def test_a_pipelines_steps_go_on_one_after_another(sagemaker: Any, clock: Clock) -> None:
+    def told() -> dict[str, tuple[str, list[str]]]:
+        found = steps(sagemaker, SortOrder="Ascending")
+        return {step["StepName"]: (step["StepStatus"], list(step.get("Metadata", {}))) for step in found}
+
+    assert told() == {"Prepare": ("Starting", [])}, "there is no job yet"
+    clock.advance(2)
+    assert told() == {"Prepare": ("Executing", ["ProcessingJob"])}
+    clock.advance(120)
+    prepared = {"Prepare": ("Succeeded", ["ProcessingJob"]), "BigEnough": ("Succeeded", ["Condition"])}
+    assert told() == {**prepared, "Train": ("Starting", [])}
+    clock.advance(10)
+    assert told() == {**prepared, "Train": ("Executing", ["TrainingJob"])}
+    clock.advance(200)
+    assert told() == {**prepared, "Train": ("Failed", ["TrainingJob"])}
+    clock.advance(100)
+    assert told()["Tune"] == ("Executing", ["TuningJob"])
+
+
+@pytest.mark.usefixtures("pipeline")
+def test_a_step_tells_its_times_its_reason_and_its_job_in_lower_case(sagemaker: Any, clock: Clock) -> None:
+    clock.advance(350)
+    prepare, condition, train = steps(sagemaker, SortOrder="Ascending")
+    assert (seconds(prepare["StartTime"]), seconds(prepare["EndTime"])) == (0, 92)
+    assert condition["Metadata"] == {"Condition": {"Outcome": "True"}}
+    assert train["FailureReason"] == "AlgorithmError: label column has missing values"
+    arn = train["Metadata"]["TrainingJob"]["Arn"]
+    assert arn == "arn:aws:sagemaker:us-west-2:123456789012:training-job/pipelines-abc-train-y2"
+    assert describe(sagemaker, arn.rpartition("/")[2])["TrainingJobName"] == "pipelines-abc-Train-Y2"
+
+
+@pytest.mark.usefixtures("pipeline")
+def test_steps_come_in_pages_in_either_order(sagemaker: Any, clock: Clock) -> None:
+    clock.advance(350)
+    first = sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=EXECUTION, MaxResults=2)
+    assert len(first["PipelineExecutionSteps"]) == 2
+    assert first["NextToken"]
+    names = ["Prepare", "BigEnough", "Train"]
+    for order, expected in (("Ascending", names), ("Descending", names[::-1])):
+        found = steps(sagemaker, SortOrder=order, PaginationConfig={"PageSize": 2})
+        assert [step["StepName"] for step in found] == expected
+
+
+@pytest.mark.usefixtures("pipeline")
+def test_an_execution_is_described_by_its_arn(sagemaker: Any, clock: Clock) -> None:
+    execution = sagemaker.describe_pipeline_execution(PipelineExecutionArn=EXECUTION)
+    assert (execution["PipelineExecutionStatus"], execution["PipelineExecutionArn"]) == ("Executing", EXECUTION)
+    assert execution["PipelineArn"] == "arn:aws:sagemaker:us-west-2:123456789012:pipeline/churn"
+    clock.advance(300)
+    ended = sagemaker.describe_pipeline_execution(PipelineExecutionArn=EXECUTION)
+    assert ended["PipelineExecutionStatus"] == "Failed"
+    assert ended["FailureReason"] == "Step failure: One or multiple steps failed."
+    for call in (sagemaker.describe_pipeline_execution, sagemaker.list_pipeline_execution_steps):
+        assert refused(call, PipelineExecutionArn=EXECUTION[:-1])[0] == "ResourceNotFound"
+
+
+@pytest.mark.usefixtures("pipeline")
+def test_stopping_an_execution_stops_its_step_and_begins_no_other(sagemaker: Any, clock: Clock) -> None:
+    clock.advance(150)
+    sagemaker.stop_pipeline_execution(PipelineExecutionArn=EXECUTION, ClientRequestToken="a" * 32)
+    told = [(step["StepName"], step["StepStatus"]) for step in steps(sagemaker, SortOrder="Ascending")]
+    assert told[-1] == ("Train", "Stopping")
+    clock.advance(1_000)
+    told = [(step["StepName"], step["StepStatus"]) for step in steps(sagemaker, SortOrder="Ascending")]
+    assert told == [("Prepare", "Succeeded"), ("BigEnough", "Succeeded"), ("Train", "Stopped")]
+    execution = sagemaker.describe_pipeline_execution(PipelineExecutionArn=EXECUTION)
+    assert execution["PipelineExecutionStatus"] == "Stopped"
+    assert refused(sagemaker.describe_hyper_parameter_tuning_job, HyperParameterTuningJobName="tune-z3")
+
+
+# Other kinds' own members
+
+
+def test_a_labeling_job_is_labelled_as_time_goes(account: Account, sagemaker: Any, clock: Clock) -> None:
+    account.jobs.put(
+        "LabelingJob",
+        "reviews",
+        [Stage(0, "Initializing"), Stage(100, "InProgress"), Stage(300, "Completed")],
+        request={"LabelCounters": {"Unlabeled": 50, "MachineLabeled": 0}},
+    )
+    found = []
+    for _ in range(4):
+        counters = sagemaker.describe_labeling_job(LabelingJobName="reviews")["LabelCounters"]
+        found.append((counters["HumanLabeled"], counters["Unlabeled"]))
+        clock.advance(100)
+    assert found == [(0, 50), (0, 50), (25, 25), (50, 0)]
+
+
+def test_what_create_gives_and_describe_has_not_is_left_out(account: Account, sagemaker: Any, clock: Clock) -> None:
+    sagemaker.create_inference_component(
+        InferenceComponentName="llama",
+        EndpointName="Chat",
+        VariantName="AllTraffic",
+        Specification={"ModelName": "llama", "ComputeResourceRequirements": {"MinMemoryRequiredInMb": 1024}},
+        RuntimeConfig={"CopyCount": 2},
+    )
+    component = sagemaker.describe_inference_component(InferenceComponentName="llama")
+    assert component["InferenceComponentStatus"] == "Creating"
+    assert component["EndpointArn"] == "arn:aws:sagemaker:us-west-2:123456789012:endpoint/chat"
+    assert component["Specification"]["ModelName"] == "llama"
+    clock.advance(10)
+    component = sagemaker.describe_inference_component(InferenceComponentName="llama")
+    assert component["InferenceComponentStatus"] == "InService"
