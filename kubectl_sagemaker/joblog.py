@@ -12,11 +12,11 @@ from kubectl_sagemaker.aws import trusted_endpoint
 from kubectl_sagemaker.errors import Error, Forbidden, NotFound, Unauthorized
 from kubectl_sagemaker.jobs import Job
 from kubectl_sagemaker.logs.children import Child, Children
-from kubectl_sagemaker.logs.events import PLAIN, CaughtUp, End, Item, Naming, Note, Pause, Transition
+from kubectl_sagemaker.logs.events import PLAIN, CaughtUp, End, Item, Naming, Note, Pause
 from kubectl_sagemaker.logs.follow import Follower
 from kubectl_sagemaker.logs.pace import LOGS, Budget
 from kubectl_sagemaker.logs.read import read
-from kubectl_sagemaker.logs.source import Query, Source
+from kubectl_sagemaker.logs.source import MOST_EVENTS, Query, Source
 from kubectl_sagemaker.logs.together import Joins
 from kubectl_sagemaker.logs.watch import Watch
 from kubectl_sagemaker.render import lines
@@ -124,6 +124,8 @@ class JobLog:
         yield from self._ahead
         self._say_endpoint()
         yield from self._creation()
+        if (self.child or self.job.kind.children) and not self.watch.answer:
+            yield from self.watch.poll()
         job, region = self.job, self.region
         if self.child and self.child.lower_cased:
             true_name = self.watch.answer.get(job.kind.name_member)
@@ -132,9 +134,7 @@ class JobLog:
             yield from self._beginning()
         else:
             self.start = self.wanted.since
-        if job.kind.children and not self.watch.answer:
-            yield from self.watch.poll()
-        yield Note(lines.header(self.job, region))
+        yield Note(lines.child_header(self.job, self.child) if self.child else lines.header(self.job, region))
         if family := lines.family(job.kind, self.watch.answer):
             yield Note(f"{job.title}: {family}")
         self._source = self._made(region)
@@ -167,20 +167,26 @@ class JobLog:
         """
         alone = side_by_side == 1
         if not alone:
-            self.source.query = replace(self.source.query, limit=max(LEAST_PAGE, IN_MEMORY // side_by_side))
+            self.source.query = replace(
+                self.source.query, limit=min(MOST_EVENTS, max(LEAST_PAGE, IN_MEMORY // side_by_side))
+            )
         events = 0
         for item in read(self.source, tail=self.wanted.tail, alone=alone):
             events += len(item) if isinstance(item, list) else 0
             yield item
-        if events or self.wanted.tail == 0:
-            return
+        if not events and self.wanted.tail != 0:
+            yield from self.silence()
+
+    def silence(self) -> Iterator[Item]:
+        """Why there is no line, where that is known; raises Forbidden if the log is in another account."""
         if self.job.problem:
             yield Note(f"{self.job.title}: {one_line(self.job.problem)}")
         if elsewhere := self._elsewhere(Error("there is no such log")):
             raise elsewhere
 
     def parts(self) -> Generator[Item, None, list[JobLog]]:
-        """The logs that an opened one is read as: itself, or those of its children, opened too."""
+        """The opened logs that this one is read as: itself, or those of its children."""
+        yield from self.opened()
         if self.children is None or (self.job.kind.log and self.wanted.top is None and not self.wanted.failed):
             return [self]
         chosen = [child for child in self.children.known.values() if child.kind]
@@ -196,9 +202,6 @@ class JobLog:
         for child in chosen:
             log = self._of(child)
             log.ask_ahead()
-            for item in log.opened():
-                if not isinstance(item, Transition):
-                    yield item
             parts += yield from log.parts()
         return parts
 
@@ -354,7 +357,7 @@ class JobLog:
             renew=self.env.aws.renew,
             heals=lambda: self.env.aws.heals,
             patience=None if wanted.follow else PATIENCE,
-            children=self.children if log else None,
+            members=self.children if log else None,
         )
 
     def _describe(self, job: Job) -> dict[str, Any]:

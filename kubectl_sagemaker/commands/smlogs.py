@@ -6,9 +6,9 @@ import functools
 import gc
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -36,16 +36,19 @@ from kubectl_sagemaker.options import (
 from kubectl_sagemaker.text import one_line
 
 if TYPE_CHECKING:
+    from kubectl_sagemaker.bundles import Bundle
     from kubectl_sagemaker.env import Env
     from kubectl_sagemaker.joblog import JobLog, Wanted
     from kubectl_sagemaker.jobs import Job
     from kubectl_sagemaker.logs.events import Item
     from kubectl_sagemaker.logs.filters import Filter
     from kubectl_sagemaker.logs.pace import Budget
-    from kubectl_sagemaker.logs.together import Joins
+    from kubectl_sagemaker.logs.together import Joins, Reading
     from kubectl_sagemaker.render.lines import Style
     from kubectl_sagemaker.selection import Selection
 
+T = TypeVar("T")
+Told = TypeVar("Told")
 AT_ONCE: Final = 2_000
 """Lines that are written together."""
 WORST: Final = (1, 3, 4, 0)
@@ -193,6 +196,8 @@ def command(
         if selector is None and not everything:
             pairs = resources(words)
             screen = Screen(env, style, Filter(include, exclude), alone=len(pairs) == 1)
+            # What can never work is said before anything is asked; of a name alone the kind is known only then.
+            _check([targets[0].kind for targets, _ in pairs if len(targets) == 1], chosen, data_log=data_log)
             found = _found(screen, pairs)
             _check([job.kind for job in found], chosen, data_log=data_log)
             opening = Opening(env, wanted, functools.partial(jobs.again, env.kube), alone=screen.alone)
@@ -239,7 +244,6 @@ def _found(screen: Screen, pairs: Sequence[tuple[list[kinds.Target], str]]) -> l
     """The resources named; of several, one that can't be found is told and left out."""
     from kubectl_sagemaker import jobs
 
-    _check([targets[0].kind for targets, _ in pairs if len(targets) == 1], (), data_log=False)
     kube = screen.env.kube
 
     def find(pair: tuple[list[kinds.Target], str]) -> jobs.Found | Error:
@@ -289,7 +293,7 @@ def _joining(screen: Screen, logs: Iterable[JobLog]) -> Iterator[Joins[JobLog]]:
     from kubectl_sagemaker.logs.together import Joins
 
     for log in logs:
-        yield Joins(log, screen.guarded(log, log.followed()))
+        yield Joins(log, screen.guarded(log.followed()))
 
 
 def _finding(screen: Screen, selection: Selection, opening: Opening) -> Iterator[Item | Joins[JobLog]]:
@@ -351,37 +355,60 @@ class Screen:
 
     def read(self, logs: Iterable[JobLog]) -> int:
         """Show the logs as they stand now, merged in time order."""
+        from kubectl_sagemaker.bundles import Bundle, bundles
+        from kubectl_sagemaker.logs.events import Note
         from kubectl_sagemaker.logs.together import Reading, read_all
 
         parts: list[JobLog] = []
-
-        def opened(log: JobLog) -> Iterator[Item]:
-            yield from log.opened()
-            parts.extend((yield from log.parts()))
-
         for log in logs:
-            for item in self.guarded(log, opened(log)):
+            parts += self._told(log, log.parts()) or ()
+        readings: list[Reading[JobLog | Bundle]] = []
+        made, rest = bundles(parts)
+        for bundle in made:
+            if self._told(None, bundle.pays()):
+                alone = len(parts) == len(bundle.logs)
+                items = self.guarded(bundle.read(alone=alone))
+                readings.append(Reading(bundle, bundle.start * 1000, items))
+            else:
+                rest += bundle.logs
+        side_by_side = len(made) + len(rest)
+        readings += [Reading(log, log.start * 1000, self.guarded(log.read(side_by_side=side_by_side))) for log in rest]
+        for owner, item in read_all(readings):
+            if not isinstance(owner, Bundle):
+                self._show(owner, item)
+            elif isinstance(item, list):
+                for log, run in owner.runs(item):
+                    self._show(log, run)
+            else:
+                self._show(None, item)
+        for log in (log for bundle in made for log in bundle.silent if log not in rest):
+            self._show(log, Note("no log lines"))
+            for item in self.guarded(log.silence()):
                 self._show(log, item)
-        readings = [
-            Reading(part, part.start * 1000, self.guarded(part, part.read(side_by_side=len(parts)))) for part in parts
-        ]
-        for part, item in read_all(readings):
-            self._show(part, item)
         return self._worst()
 
-    def guarded(self, log: JobLog, items: Iterator[Any]) -> Iterator[Any]:
+    def guarded(self, items: Iterator[Told]) -> Iterator[Told]:
         """The items; where there are other logs, trouble with one is told, and the others go on.
 
         Credentials that are refused are everybody's trouble.
         """
         try:
             yield from items
-        except Unauthorized:
-            raise
         except Error as error:
-            if self.alone and not log.child:
+            if self.alone or isinstance(error, Unauthorized):
                 raise
             self.fail(error)
+
+    def _told(self, log: JobLog | None, items: Generator[Item, None, T]) -> T | None:
+        """Show the items at once; returns what they lead to, or nothing where there was trouble."""
+        led_to: list[T] = []
+
+        def remembering() -> Iterator[Item]:
+            led_to.append((yield from items))
+
+        for item in self.guarded(remembering()):
+            self._show(log, item)
+        return led_to[0] if led_to else None
 
     def fail(self, error: Error) -> None:
         """Tell why a log can't be read, or not any further."""

@@ -9,7 +9,6 @@ from fnmatch import fnmatchcase
 from typing import Any, Final, Protocol, cast
 
 from kubectl_sagemaker.errors import Error, Invalid, NotFound, Throttled, Unauthorized, Unavailable
-from kubectl_sagemaker.logs.children import Children
 from kubectl_sagemaker.logs.events import PLAIN, Aside, Naming, Note, Page, Pause
 from kubectl_sagemaker.logs.pace import Budget
 
@@ -61,6 +60,26 @@ class Query:
         return not self.instances or any(fnmatchcase(name, glob) for glob in self.instances for name in names)
 
 
+class Members(Protocol):
+    """Whose lines count, where a prefix selects more streams than are wanted."""
+
+    def among(self, jobs: Iterable[str], source: Source) -> Generator[Aside, None, set[str]]:
+        """Those of the jobs that count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Jobs that are known by name beforehand."""
+
+    names: frozenset[str]
+
+    def among(self, jobs: Iterable[str], source: Source) -> Generator[Aside, None, set[str]]:
+        """Those of the jobs that are named."""
+        del source
+        yield from ()
+        return set(jobs) & self.names
+
+
 class Fetch(Protocol):
     """Call one operation of CloudWatch Logs or SageMaker; raises what Aws.call raises."""
 
@@ -96,8 +115,8 @@ class Source:
     random: random.Random = field(default_factory=random.Random)
     answered: bool = False
     """Whether any request was answered: until then, refused credentials are an error and no expiry."""
-    children: Children | None = None
-    """Whose lines count, where the streams are those of a job's children; None: every stream's."""
+    members: Members | None = None
+    """Whose lines count; None: every stream's."""
     _said: set[str] = field(default_factory=set)
 
     def say(self, key: str, text: str) -> Iterator[Note]:
@@ -146,7 +165,7 @@ class Source:
 
     def wanted(self, events: Page) -> Generator[Aside, None, Page]:
         """Those of the wanted streams; SageMaker is asked whose child a job is that has not been met before."""
-        if not (self.query.instances or self.query.left_out or self.children):
+        if not (self.query.instances or self.query.left_out or self.members):
             return events
         wanted = yield from self.wanted_streams({event["logStreamName"] for event in events})
         return [event for event in events if event["logStreamName"] in wanted]
@@ -154,11 +173,11 @@ class Source:
     def wanted_streams(self, streams: Iterable[str]) -> Generator[Aside, None, set[str]]:
         """The wanted ones of some streams."""
         wanted = {stream for stream in streams if self.query.wants(stream)}
-        if self.children is None:
+        if self.members is None:
             return wanted
         job_of = self.query.naming.job_of
-        children = yield from self.children.among({job_of(stream) for stream in wanted}, self)
-        return {stream for stream in wanted if job_of(stream) in children}
+        jobs = yield from self.members.among({job_of(stream) for stream in wanted}, self)
+        return {stream for stream in wanted if job_of(stream) in jobs}
 
     def ask(self, operation: str, parameters: Mapping[str, Any]) -> Generator[Aside, None, dict[str, Any]]:
         """One request until it is answered: asides, and in the end the answer.

@@ -203,7 +203,7 @@ def header(job: Job, region: str) -> str:
     else:
         status = f"and {status}"
     joint = ", " if job.kind.has_secondary_status else " "
-    named = f'"{one_line(job.name)}" has SageMaker {job.kind.name}Name "{one_line(job.job_name or "")}"'
+    named = f'"{one_line(job.name)}" has SageMaker {job.kind.name_member} "{one_line(job.job_name or "")}"'
     return f'{named} in region "{one_line(region)}"{joint}{status}'
 
 
@@ -232,6 +232,12 @@ def family(kind: Kind, answer: Mapping[str, Any]) -> str | None:
     if best and best.objective:
         text += f"; best so far: {best.label}, {objective(best)}"
     return one_line(text)
+
+
+def child_header(job: Job, child: Child) -> str:
+    """`Train is TrainingJob "pipelines-x-Train-y", Completed, validation:error 0.0312`."""
+    state = ", ".join(filter(None, (job.status, objective(child) if child.objective else None)))
+    return one_line(f'{child.label} is {job.kind.name} "{job.job_name}", {state}')
 
 
 def objective(child: Child) -> str:

@@ -30,7 +30,11 @@ def refused(error: str, hint: str = "", code: int = 1, *, before: str = "") -> R
     [
         ((), "name a resource: KIND NAME, KIND/NAME, or NAME alone", ""),
         (("a/b/c",), "unknown kind 'a'", "hint: `kubectl sagemaker status --help` lists the kinds\n"),
-        (("trainingjob", "xgb", "more"), "one resource at a time: 'trainingjob xgb more' are 3 words", ""),
+        (
+            ("trainingjob", "xgb", "a/b"),
+            "'trainingjob' stands among KIND/NAME: write all of them so, or KIND NAME NAME",
+            "",
+        ),
         (("trainngjob", "xgb"), "unknown kind 'trainngjob'", "hint: did you mean 'trainingjob'?\n"),
         (("pods", "xgb"), "unknown kind 'pods'", "hint: `kubectl sagemaker status --help` lists the kinds\n"),
         (("training\x1bjob", "x"), "unknown kind 'training\\x1bjob'", "hint: did you mean 'trainingjob'?\n"),

@@ -49,7 +49,7 @@ def test_they_run_the_checkouts_programs(shell: Shell, checkout: Path, tmp_path:
 
 def test_arguments_and_exit_codes_pass_through(shell: Shell, checkout: Path, tmp_path: Path) -> None:
     ran = with_plugins(shell, checkout / "plugins", tmp_path).smlogs("trainingjob", "a b*'\"$HOME", "")
-    assert ran.stderr.startswith("error: one resource at a time: ")
+    assert ran.stderr.startswith("error: invalid resource name 'a b*")
     assert "$HOME" in ran.stderr
     assert (ran.stdout, ran.code) == ("", 2)
 

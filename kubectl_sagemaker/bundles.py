@@ -1,0 +1,101 @@
+"""Logs whose jobs' names begin alike, read in one chain."""
+
+from __future__ import annotations
+
+import itertools
+import os.path
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from kubectl_sagemaker.errors import NotFound
+from kubectl_sagemaker.joblog import JobLog
+from kubectl_sagemaker.logs.events import Item, Page
+from kubectl_sagemaker.logs.read import read
+from kubectl_sagemaker.logs.source import Named, Source
+
+LEAST_BUNDLE: Final = 4
+"""Logs from which on one chain over what their names begin with is tried."""
+MOST_STRANGERS: Final = 4.0
+"""Lines of other jobs for each line of theirs at which each log is read by itself after all."""
+AFTER_THE_END: Final = 3600.0
+"""Seconds after the last job's end that are read too: instances' clocks are theirs."""
+
+
+@dataclass(slots=True, eq=False)
+class Bundle:
+    """Finished or not, opened logs of one group whose jobs' names begin alike, read in one chain.
+
+    Each log by itself costs a request at least, of which the account has few a second; a page holds the lines of
+    hundreds of short logs.
+    """
+
+    logs: list[JobLog]
+    source: Source
+    start: float
+    """As a JobLog's."""
+    _owners: dict[str, JobLog] = field(init=False)
+    _silent: set[JobLog] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Nothing is read yet."""
+        self._owners = {log.job.job_name or "": log for log in self.logs}
+        self._silent = set(self.logs)
+
+    def pays(self) -> Generator[Item, None, bool]:
+        """Whether few enough lines are other jobs': by the first page."""
+        query = self.source.query
+        try:
+            answer = yield from self.source.ask("FilterLogEvents", query.parameters(query.start))
+        except NotFound:
+            return True
+        events = answer["events"]
+        wanted = yield from self.source.wanted(events)
+        return not answer.get("nextToken") or len(events) <= (MOST_STRANGERS + 1) * len(wanted)
+
+    def read(self, *, alone: bool) -> Iterator[Item]:
+        """The logs as they stand now."""
+        yield from read(self.source, alone=alone)
+
+    def runs(self, page: Page) -> Iterator[tuple[JobLog, Page]]:
+        """A page's events in runs of one log."""
+        job_of = self.source.query.naming.job_of
+        for job, run in itertools.groupby(page, key=lambda event: job_of(event["logStreamName"])):
+            self._silent.discard(self._owners[job])
+            yield self._owners[job], list(run)
+
+    @property
+    def silent(self) -> list[JobLog]:
+        """Those of which no line has come."""
+        return [log for log in self.logs if log in self._silent]
+
+
+def bundles(logs: Iterable[JobLog]) -> tuple[list[Bundle], list[JobLog]]:
+    """Opened logs as they are best read: together where names begin alike, and the rest."""
+    alike: dict[tuple[str, ...], list[JobLog]] = {}
+    rest: list[JobLog] = []
+    for log in logs:
+        query = log.source.query
+        if log.wanted.tail is None and not log.wanted.stream_prefix and query.prefix.endswith("/"):
+            begin = query.prefix.rstrip("/").partition("-")[0]
+            alike.setdefault((log.region, query.group, log.job.account or "", begin), []).append(log)
+        else:
+            rest.append(log)
+    made = []
+    for group in alike.values():
+        if len(group) < LEAST_BUNDLE:
+            rest += group
+            continue
+        ends = [log.watch.ended_at for log in group]
+        queries = [log.source.query for log in group]
+        last = max(end for end in ends if end is not None) + AFTER_THE_END if None not in ends else None
+        given = queries[0].end
+        query = replace(
+            queries[0],
+            prefix=os.path.commonprefix([query.prefix for query in queries]),  # noqa: RUF071  # letters are what is wanted
+            start=min(query.start for query in queries),
+            end=given if given is not None or last is None else round(last * 1000),
+        )
+        members = Named(frozenset(log.job.job_name or "" for log in group))
+        made.append(Bundle(group, replace(group[0].source, query=query, members=members), query.start / 1000))
+    return made, rest
