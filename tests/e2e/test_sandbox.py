@@ -66,6 +66,32 @@ def test_kubectl_works_in_it(outside: Shell, version: str) -> None:
     assert ran.code == 0
 
 
+def test_every_kind_with_a_log_writes_one(outside: Shell) -> None:
+    """One sandbox: the last line of each, in the streams that AWS names for it."""
+    instance = r"i-[0-9a-f]+"
+    streams = {
+        "trainingjob/sweep-3": r"sweep-3/algo-1-\d+",
+        "trainingjob/embeddings-eu": r"embeddings-eu/algo-[12]-\d+",
+        "processingjob/features": r"features-20260101/algo-1-\d+",
+        "transformjob/nightly-scores": rf"nightly-scores/{instance}-\d+(/data-log)?",
+        "endpoint/ranking": rf"(current|canary)/{instance}(/data-log)?",
+        "endpoint/sentiment": rf"AllTraffic/{instance}/(tokenize|classify)",
+        "inferencecomponent/llama": rf"AllTraffic/{instance}",
+        "notebookinstance/ada": r"ada/(jupyter\.log|LifecycleConfigOnStart)",
+        "labelingjob/reviews": "reviews",
+        "hostingdeployment/hosting-deployment -n default": rf"all-traffic/{instance}",
+    }
+    script = "; ".join(f"echo '=== {name}'; kubectl smlogs -n ml {name} --tail 1 -q" for name in streams)
+    selected = f"echo '=== sweep'; kubectl get trainingjobs.{ACK} -n ml -l app=sweep --no-headers"
+    ran = finish(start(outside, "sh", "-c", f"{script}; {selected}"))
+    shown = {(parts := block.splitlines())[0]: parts[1:] for block in ran.stdout.removeprefix("=== ").split("\n=== ")}
+    assert (ran.stderr, ran.code) == ("", 0)
+    for name, stream in streams.items():
+        assert shown[name]
+        assert [line for line in shown[name] if not re.fullmatch(stream, line.split()[0])] == []
+    assert [line.split()[0] for line in shown["sweep"]][:3] == ["sweep-1", "sweep-2", "sweep-3"]
+
+
 def test_the_main_job_runs_to_its_end_and_is_watched(outside: Shell) -> None:
     """Four times as fast; `get -w` sees the job change, and `smlogs -f` follows it to its end."""
     script = (
