@@ -25,6 +25,7 @@ types: $(VENV)/ready
 bench: $(VENV)/ready ## figures, side by side; no test
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tests/bench/startup.py
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tests/bench/logs.py
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tests/bench/many.py
 
 soak: $(VENV)/ready ## hundreds of seeds of the log engine, and a simulated day
 	@$(BIN)/python -m tests.soak

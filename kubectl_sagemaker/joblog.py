@@ -127,7 +127,7 @@ class JobLog:
         if (self.child or self.job.kind.children) and not self.watch.answer:
             yield from self.watch.poll()
         job, region = self.job, self.region
-        if self.child and self.child.lower_cased:
+        if self.child and self.child.from_arn:
             true_name = self.watch.answer.get(job.kind.name_member)
             self.watch.job = job = replace(job, job_name=str(true_name or job.job_name))
         if self.wanted.since is None:

@@ -31,8 +31,8 @@ class Child:
     kind: str
     """SageMaker's name of its kind; empty where a step is no job."""
     job_name: str
-    lower_cased: bool
-    """Whether the name was read from an ARN, where AWS writes names in lower case."""
+    from_arn: bool
+    """Whether the name was read from an ARN, where AWS may write it in lower case."""
     label: str
     """By what people know it."""
     status: str | None
@@ -55,7 +55,7 @@ def read(row: Row, item: Mapping[str, Any]) -> Child:
     return Child(
         kind=row.jobs.get(path, ""),
         job_name=name.rpartition("/")[2],
-        lower_cased=name.startswith("arn:"),
+        from_arn=name.startswith("arn:"),
         label=str(dig(item, row.label or None) or name.rpartition("/")[2]),
         status=dig(item, row.status),
         reason=dig(item, row.reason),

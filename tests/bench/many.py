@@ -24,8 +24,8 @@ from kubectl_sagemaker.sandbox.world import HOUR, Line, Part, life, training
 
 TRAINING: Final = "trainingjobs.sagemaker.services.k8s.aws"
 CHILDREN: Final = 100
-EVERY: Final = 2.0
-"""Seconds between two lines of a child: 50 lines a second in all."""
+EVERY: Final = 1.8
+"""Seconds between two lines of a child: 50 lines a second in all, once all have started."""
 JOBS: Final = 200
 LINES: Final = 500
 PLAIN: Final = [
@@ -48,7 +48,7 @@ for number in range({JOBS}):
 
 
 def tuning_job(seconds: float) -> None:
-    """Follow a tuning job whose children start over its first half and write to its end."""
+    """Follow a tuning job whose children start over ten seconds and write to its end."""
     arn = "arn:aws:sagemaker:us-west-2:123456789012:hyper-parameter-tuning-job/tune"
     parts = [
         Part(
@@ -62,7 +62,7 @@ def tuning_job(seconds: float) -> None:
     ]
     put: dict[str, float] = {}
     for number in range(1, CHILDREN + 1):
-        begins = 5 + number * seconds / 2 / CHILDREN
+        begins = 5 + number * 10 / CHILDREN
         times = [begins + index * EVERY for index in range(int((seconds - begins) / EVERY))]
         lines = tuple(Line(at, "algo-1", f"{number} at {at:.3f}") for at in times)
         put.update((line.message, line.at) for line in lines)
