@@ -50,8 +50,8 @@ REFUSALS: Final[Mapping[str, type[Error]]] = {
     "SerializationException": Invalid,
 }
 """What AWS's error codes mean here; any other is Unavailable from HTTP 500 on, else Error."""
-ABSENT_WORDS: Final = ("not found", "does not exist", "could not find", "couldn't find")
-"""SageMaker says with a ValidationException, in words, that a job does not exist."""
+ABSENT_WORDS: Final = ("not found", "recordnotfound", "does not exist", "could not find", "couldn't find")
+"""SageMaker says with a ValidationException, in words, that a job does not exist; of a notebook, in one word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
