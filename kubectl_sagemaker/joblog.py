@@ -252,7 +252,6 @@ class JobLog:
             creation_time=None,
             resource_creation_time=None,
             reconciled=True,
-            resource={},
         )
         return JobLog(
             self.env,

@@ -9,7 +9,20 @@ import click
 
 from kubectl_sagemaker import candidates, kinds
 from kubectl_sagemaker.errors import Usage
-from kubectl_sagemaker.options import COLOR, CONNECTION, SELECTOR, TALK, UNFIT, Command, Flag, colours, resource, shared
+from kubectl_sagemaker.options import (
+    ACCOUNT,
+    COLOR,
+    CONNECTION,
+    DURATION,
+    SELECTOR,
+    TALK,
+    UNFIT,
+    Command,
+    Flag,
+    colours,
+    resource,
+    shared,
+)
 
 if TYPE_CHECKING:
     from kubectl_sagemaker.env import Env
@@ -41,6 +54,11 @@ if TYPE_CHECKING:
 @click.option("--all-kinds", cls=Flag, help="Also what does not run: models, endpoint configurations and the like.")
 @click.option("-l", "--selector", type=SELECTOR, help="Label selector, such as team=vision,stage!=test.")
 @click.option(
+    "--sort-by",
+    type=click.Choice(["name", "age", "status"]),
+    help="Order of the list; default: what needs somebody, what runs, what failed, the rest, newest first.",
+)
+@click.option(
     "-o",
     "--output",
     type=click.Choice(["table", "wide", "json", "yaml", "name"]),
@@ -49,64 +67,87 @@ if TYPE_CHECKING:
     help="Form of the answer.",
 )
 @COLOR
-@shared(CONNECTION, TALK)
+@click.option("--timeout", type=DURATION, help="Give up after this long, with exit code 5.")
+@shared(CONNECTION, ACCOUNT, TALK)
 def command(
     env: Env,
     words: tuple[str, ...],
     all_namespaces: bool,
     all_kinds: bool,
     selector: str | None,
+    sort_by: str | None,
     output: str,
     color: str,
+    timeout: float | None,
 ) -> int:
     """List, or show one."""
-    from kubectl_sagemaker import jobs
-    from kubectl_sagemaker.render import jobs as render
-
-    width = shutil.get_terminal_size().columns if env.terminal else None
     colour = colours(color, terminal=env.terminal)
-    if len(words) > 1 or (words and "/" in words[0]):
-        if all_namespaces or selector or all_kinds:
-            raise Usage("one resource was named: -A, -l and --all-kinds choose among many")
-        targets, name = resource(words)
-        found = jobs.find(env.kube, targets, env.kube.namespace, name)
-        if found.note:
-            env.note(found.note)
-        job = found.job
-        one = {
-            "json": lambda: render.as_json(render.single(job)),
-            "yaml": lambda: render.as_yaml(render.single(job)),
-            "name": lambda: render.as_names([job]),
-        }
-        env.write(one.get(output, lambda: render.full(job, now=env.now(), width=width, colour=colour))())
-        if job.advice:
-            env.note(f"hint: {job.advice}")
-        return 0
-    targets = [_kind(words[0])] if words else kinds.targets(all_kinds=all_kinds)
-    namespace = None if all_namespaces else env.kube.namespace
+    with env.deadline(timeout):
+        if len(words) > 1 or (words and "/" in words[0]):
+            if all_namespaces or selector or all_kinds or sort_by:
+                raise Usage("one resource was named: -A, -l, --all-kinds and --sort-by are for many")
+            return _one(env, *resource(words), output, colour)
+        targets = [_kind(words[0])] if words else kinds.targets(all_kinds=all_kinds)
+        namespace = None if all_namespaces else env.kube.namespace
+        return _many(env, targets, namespace, selector, sort_by, output, colour)
+
+
+def _width(env: Env) -> int | None:
+    """Cells of the terminal's line; None where no terminal reads."""
+    return shutil.get_terminal_size().columns if env.terminal else None
+
+
+def _one(env: Env, targets: list[kinds.Target], name: str, output: str, colour: bool) -> int:
+    """Show one job in full."""
+    from kubectl_sagemaker import jobs
+    from kubectl_sagemaker.render import documents, panel
+
+    found = jobs.find(env.kube, targets, env.kube.namespace, name)
+    if found.note:
+        env.note(found.note)
+    job, now = found.job, env.now()
+    one = {
+        "json": lambda: documents.as_json(documents.single(job, now)),
+        "yaml": lambda: documents.as_yaml(documents.single(job, now)),
+        "name": lambda: documents.as_names([job]),
+    }
+    env.write(one.get(output, lambda: panel.full(job, now=now, width=_width(env), colour=colour))())
+    if job.advice:
+        env.note(f"hint: {job.advice}")
+    return 0
+
+
+def _many(
+    env: Env,
+    targets: list[kinds.Target],
+    namespace: str | None,
+    selector: str | None,
+    sort_by: str | None,
+    output: str,
+    colour: bool,
+) -> int:
+    """List jobs."""
+    from kubectl_sagemaker import jobs
+    from kubectl_sagemaker.render import documents, states
+    from kubectl_sagemaker.render.table import table
+
     listing = jobs.collect(env.kube, targets, namespace, selector=selector)
     if len(listing.refusals) == listing.asked:
         raise listing.refusals[0]
     for refusal in listing.refusals:
         env.note(refusal.message)
+    now = env.now()
+    found = states.ordered(listing.jobs, now, sort_by)
     forms = {
-        "json": lambda: render.as_json(render.document(listing.jobs)),
-        "yaml": lambda: render.as_yaml(render.document(listing.jobs)),
-        "name": lambda: render.as_names(listing.jobs),
+        "json": lambda: documents.as_json(documents.document(found, now)),
+        "yaml": lambda: documents.as_yaml(documents.document(found, now)),
+        "name": lambda: documents.as_names(found),
     }
     if output in forms:
         env.write(forms[output]())
-    elif listing.jobs:
-        env.write(
-            render.table(
-                listing.jobs,
-                now=env.now(),
-                namespaces=all_namespaces,
-                wide=output == "wide",
-                width=width,
-                colour=colour,
-            )
-        )
+    elif found:
+        wide = output == "wide"
+        env.write(table(found, now=now, namespaces=namespace is None, wide=wide, width=_width(env), colour=colour))
     else:
         env.note("no resources found" + (f" in namespace {namespace}" if namespace else ""))
     return 0

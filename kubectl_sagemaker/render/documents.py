@@ -1,0 +1,106 @@
+"""Jobs for programs: JSON, YAML and names. docs/json.md describes what is in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+from kubectl_sagemaker.text import json_visible, one_line
+from kubectl_sagemaker.times import rfc3339
+
+if TYPE_CHECKING:
+    from kubectl_sagemaker.jobs import Instances, Job, Trial
+
+SCHEMA: Final = "kubectl-sagemaker/v1"
+"""Version of what `-o json` and `-o yaml` print."""
+
+
+def values(job: Job, now: float) -> dict[str, Any]:
+    """A job as plain values; times are texts in UTC, durations seconds."""
+    return {
+        "kind": job.api.kind,
+        "group": job.api.group.name,
+        "version": job.api.group.version,
+        "resource": job.api.plural,
+        "namespace": job.namespace,
+        "name": job.name,
+        "jobName": job.job_name,
+        "arn": job.arn,
+        "region": job.region,
+        "account": job.account,
+        "state": job.state(now),
+        "status": job.status,
+        "secondaryStatus": job.secondary_status,
+        "ended": job.ended,
+        "reason": job.trouble(now),
+        "created": when(job.resource_creation_time),
+        "jobCreated": when(job.creation_time),
+        "durationSeconds": seconds(job.duration(now)),
+        "instances": instances(job.instances),
+        "spot": job.spot,
+        "counters": dict(job.counters),
+        "best": trial(job.best) if job.best else None,
+    }
+
+
+def when(moment: float | None) -> str | None:
+    """A moment, RFC 3339 in UTC."""
+    return None if moment is None else rfc3339(moment)
+
+
+def seconds(length: float | None) -> int | None:
+    """A length of time in whole seconds."""
+    return None if length is None else round(length)
+
+
+def instances(found: Iterable[Instances]) -> list[dict[str, Any]]:
+    """Types of instances, each with its number."""
+    return [{"count": machine.count, "type": machine.type} for machine in found]
+
+
+def trial(child: Trial) -> dict[str, Any]:
+    """A training job of a tuning job."""
+    return {
+        "jobName": child.name,
+        "status": child.status,
+        "metric": child.metric,
+        "value": child.value,
+        "hyperparameters": dict(child.hyperparameters),
+        "started": when(child.begun),
+        "ended": when(child.ended),
+        "reason": child.reason,
+    }
+
+
+def document(jobs: Iterable[Job], now: float) -> dict[str, Any]:
+    """A list of jobs as one document."""
+    return {"apiVersion": SCHEMA, "kind": "JobList", "items": [values(job, now) for job in jobs]}
+
+
+def single(job: Job, now: float) -> dict[str, Any]:
+    """One job as a document: what it is in a list, and the schema's version."""
+    return {"apiVersion": SCHEMA, **values(job, now)}
+
+
+def as_json(value: dict[str, Any]) -> str:
+    """A document as JSON, indented as kubectl does."""
+    return json_visible(json.dumps(value, indent=4, ensure_ascii=False)) + "\n"
+
+
+def as_yaml(value: dict[str, Any]) -> str:
+    """A document as YAML."""
+    import yaml
+
+    quick = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    try:
+        text: str = yaml.dump(value, Dumper=quick, sort_keys=False, allow_unicode=False)
+    except UnicodeEncodeError:
+        # libyaml takes no lone surrogate; PyYAML's own dumper escapes it, some ten times slower.
+        text = yaml.safe_dump(value, sort_keys=False, allow_unicode=False)
+    return text
+
+
+def as_names(jobs: Iterable[Job]) -> str:
+    """`trainingjob.sagemaker.aws.amazon.com/xgboost-mnist`, as `kubectl -o name` prints it."""
+    return "".join(f"{job.api.singular}.{job.api.group.name}/{one_line(job.name)}\n" for job in jobs)
