@@ -33,8 +33,10 @@ def values(job: Job, now: float) -> dict[str, Any]:
         "status": job.status,
         "secondaryStatus": job.secondary_status,
         "ended": job.ended,
-        "reason": job.trouble(now),
+        # Without the time that the screen adds, so that it only changes when something does.
+        "reason": job.problem if job.trouble(now) else None,
         "created": when(job.resource_creation_time),
+        "deletionRequested": when(job.deletion_time),
         "jobCreated": when(job.creation_time),
         "durationSeconds": seconds(job.duration(now)),
         "instances": instances(job.instances),

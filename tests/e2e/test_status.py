@@ -152,6 +152,7 @@ def test_json_and_yaml_are_the_same_document(shell: Shell) -> None:
         "secondaryStatus": "Failed",
         "ended": True,
         "reason": FAILURE,
+        "deletionRequested": None,
         "durationSeconds": None,
         "instances": [{"count": 1, "type": "ml.m5.large"}],
         "spot": False,
