@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -29,6 +30,30 @@ BROKEN_CONDITIONS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 """Conditions, and the statuses in which they say in their message what is wrong, the worst first."""
 PATIENCE: Final = 60.0
 """Seconds that a controller has to look at a new resource before that it has not is worth a word."""
+
+
+MEANINGS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        TERMINAL: ("its controller has given it up", "correct the resource and apply it again"),
+        "ACK.Recoverable": ("its controller can't go on, and tries again by itself", ""),
+        "ACK.ReferencesResolved": (
+            "it refers to another resource that is not there, or not ready",
+            "see that resource: `kubectl sagemaker status --all-kinds`",
+        ),
+    }
+)
+"""What a broken condition means, and what to do about it."""
+REMEDIES: Final = (
+    (r"AccessDenied|not authorized|UnauthorizedOperation", "grant the controller's role the action that is named"),
+    (r"ResourceLimitExceeded|LimitExceeded", "ask for a higher quota (Service Quotas), or take another instance type"),
+    (
+        r"CapacityError|InsufficientCapacity|Unable to provision",
+        "AWS has no such instances free: try later, or another type or region",
+    ),
+    (r"Throttling|Rate exceeded", "AWS asked the controller to go slower: this heals by itself"),
+    (r"ExpiredToken|InvalidClientTokenId|UnrecognizedClient", "renew the controller's AWS credentials"),
+)
+"""What can be done about what AWS says, by its words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +126,8 @@ class Job:
     """metadata.creationTimestamp, seconds since the epoch. A job can be older than its resource."""
     reconciled: bool
     """Whether any controller has written a status."""
+    uid: str | None = None
+    """metadata.uid: another object of the same name has another."""
     arn: str | None = None
     conditions: tuple[Condition, ...] = ()
     modified_time: float | None = None
@@ -152,6 +179,14 @@ class Job:
         if self.terminal and not self.created:
             return "its controller has given it up: correct the resource and apply it again"
         return None
+
+    def next_steps(self, now: float) -> tuple[str, ...]:
+        """What to do about what is wrong with a job that does not go on; empty if there is nothing to say."""
+        steps = [MEANINGS[condition.type][1] for condition in self.conditions if condition.broken]
+        if self.advice and self.trouble(now) and not steps:
+            steps.append(self.advice)
+        steps += [step for words, step in REMEDIES if re.search(words, self.reason or "")]
+        return tuple(dict.fromkeys(filter(None, steps)))
 
     def state(self, now: float) -> State:
         """What its statuses come to at `now`, in seconds since the epoch."""
@@ -321,7 +356,8 @@ def counted(value: object) -> tuple[tuple[str, int], ...]:
     """Numbers by what they count, without those of nothing."""
     if not isinstance(value, Mapping):
         return ()
-    return tuple((str(name), count) for name, count in value.items() if isinstance(count, int) and count)
+    counts = ((str(name), count) for name, count in value.items() if isinstance(count, int) and count)
+    return tuple((f"{name[:1].lower()}{name[1:]}", count) for name, count in counts)
 
 
 def read(kind: Kind, api: Api, resource: Resource) -> Job:
@@ -344,6 +380,7 @@ def read(kind: Kind, api: Api, resource: Resource) -> Job:
         creation_time=epoch(first(resource, (api.creation_time,))),
         resource_creation_time=epoch(first(resource, ("metadata.creationTimestamp",))),
         reconciled=bool(resource.get("status")),
+        uid=first(resource, ("metadata.uid",)),
         arn=first(resource, (group.arn,)),
         conditions=conditions,
         modified_time=epoch(first(resource, (group.modified_time,))),

@@ -149,6 +149,8 @@ class Children:
     """Path of the child's state."""
     newest_first: Mapping[str, str] = field(hash=False)
     """Parameters that have the newest child come first."""
+    best_first: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Parameters that have the children sorted by what they reached; in which order depends on the objective."""
     label: str = ""
     """Path of the name by which people know the child, where its job's is made up."""
     objective: str = ""
@@ -379,6 +381,7 @@ KINDS: Final[tuple[Kind, ...]] = (
             jobs=MappingProxyType({"TrainingJobName": "TrainingJob"}),
             status="TrainingJobStatus",
             newest_first=MappingProxyType({"SortBy": "CreationTime", "SortOrder": "Descending"}),
+            best_first=MappingProxyType({"SortBy": "FinalObjectiveMetricValue"}),
             objective="FinalHyperParameterTuningJobObjectiveMetric",
             created="CreationTime",
             counters="TrainingJobStatusCounters",

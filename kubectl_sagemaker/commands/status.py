@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ from kubectl_sagemaker.options import (
     resource,
     shared,
 )
+from kubectl_sagemaker.render.documents import WRITERS
+from kubectl_sagemaker.text import one_line
 
 if TYPE_CHECKING:
     from kubectl_sagemaker.env import Env
@@ -99,22 +102,30 @@ def _width(env: Env) -> int | None:
 
 def _one(env: Env, targets: list[kinds.Target], name: str, output: str, colour: bool) -> int:
     """Show one job in full."""
-    from kubectl_sagemaker import jobs
-    from kubectl_sagemaker.render import documents, panel
+    from kubectl_sagemaker import details, jobs
+    from kubectl_sagemaker.render import documents
+    from kubectl_sagemaker.render.panel import Style, panel
 
     found = jobs.find(env.kube, targets, env.kube.namespace, name)
     if found.note:
         env.note(found.note)
-    job, now = found.job, env.now()
-    one = {
-        "json": lambda: documents.as_json(documents.single(job, now)),
-        "yaml": lambda: documents.as_yaml(documents.single(job, now)),
-        "name": lambda: documents.as_names([job]),
-    }
-    env.write(one.get(output, lambda: panel.full(job, now=now, width=_width(env), colour=colour))())
-    if job.advice:
-        env.note(f"hint: {job.advice}")
+    if output == "name":
+        env.write(documents.as_names([found.job]))
+        return 0
+    full = details.collect(env, found.job)
+    now = env.now()
+    for notice in full.notices:
+        env.note(one_line(notice))
+    if output in WRITERS:
+        env.write(WRITERS[output](documents.single(full, now)))
+    else:
+        env.write(panel(full, now=now, style=Style(_width(env), colour, links=_has_links(env))))
     return 0
+
+
+def _has_links(env: Env) -> bool:
+    """Whether a terminal reads that understands sequences, or skips those that it does not know."""
+    return env.terminal and os.environ.get("TERM") != "dumb"
 
 
 def _many(
@@ -138,13 +149,10 @@ def _many(
         env.note(refusal.message)
     now = env.now()
     found = states.ordered(listing.jobs, now, sort_by)
-    forms = {
-        "json": lambda: documents.as_json(documents.document(found, now)),
-        "yaml": lambda: documents.as_yaml(documents.document(found, now)),
-        "name": lambda: documents.as_names(found),
-    }
-    if output in forms:
-        env.write(forms[output]())
+    if output == "name":
+        env.write(documents.as_names(found))
+    elif output in WRITERS:
+        env.write(WRITERS[output](documents.document(found, now)))
     elif found:
         wide = output == "wide"
         env.write(table(found, now=now, namespaces=namespace is None, wide=wide, width=_width(env), colour=colour))

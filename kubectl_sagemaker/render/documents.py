@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from kubectl_sagemaker.text import json_visible, one_line
 from kubectl_sagemaker.times import rfc3339
 
 if TYPE_CHECKING:
+    from kubectl_sagemaker.details import Details
     from kubectl_sagemaker.jobs import Instances, Job, Trial
 
 SCHEMA: Final = "kubectl-sagemaker/v1"
@@ -80,9 +81,83 @@ def document(jobs: Iterable[Job], now: float) -> dict[str, Any]:
     return {"apiVersion": SCHEMA, "kind": "JobList", "items": [values(job, now) for job in jobs]}
 
 
-def single(job: Job, now: float) -> dict[str, Any]:
-    """One job as a document: what it is in a list, and the schema's version."""
-    return {"apiVersion": SCHEMA, **values(job, now)}
+def single(details: Details, now: float) -> dict[str, Any]:
+    """One job as a document: what it is in a list, the schema's version, and what SageMaker adds."""
+    compute, pool = details.compute, details.compute.warm_pool
+    saving = compute.saving
+    billed = compute.billable * compute.count if compute.billable is not None and compute.count else None
+    return {
+        "apiVersion": SCHEMA,
+        **values(details.job, now),
+        "region": details.region or details.job.region,
+        "details": {
+            "console": details.console,
+            "controllerStatus": details.controller,
+            "conditions": [
+                {"type": condition.type, "status": condition.status, "message": condition.message}
+                for condition in details.job.conditions
+            ],
+            "nextSteps": list(details.job.next_steps(now)),
+            "timeline": [
+                {
+                    "status": phase.status,
+                    "started": when(phase.begun),
+                    "ended": when(phase.ended),
+                    "durationSeconds": seconds(
+                        None if phase.ended is None and details.job.ended else (phase.ended or now) - phase.begun
+                    ),
+                    "message": phase.message,
+                }
+                for phase in details.phases
+            ],
+            "maxRuntimeSeconds": compute.limit,
+            "maxWaitSeconds": compute.wait,
+            "usedRuntimeSeconds": seconds(compute.used),
+            "runningSeconds": compute.training,
+            "billableSeconds": compute.billable,
+            "billableInstanceSeconds": billed,
+            "spotSaving": None if saving is None else round(saving, 4),
+            "warmPool": pool
+            and {
+                "status": pool.status,
+                "keepSeconds": pool.keep,
+                "billableSeconds": pool.billable,
+                "reusedBy": pool.reused_by,
+            },
+            "metrics": [{"name": metric.name, "value": metric.value} for metric in details.metrics],
+            "artifacts": [{"name": artifact.name, "uri": artifact.uri} for artifact in details.artifacts],
+            "copies": details.copies and {"current": details.copies[0], "desired": details.copies[1]},
+            "bestChildren": [trial(child) for child in details.trials],
+            "steps": [
+                {
+                    "name": step.name,
+                    "kind": step.kind or None,
+                    "jobName": step.job_name or None,
+                    "status": step.status,
+                    "started": when(step.begun),
+                    "ended": when(step.ended),
+                    "reason": step.reason,
+                }
+                for step in details.steps
+            ],
+            "variants": [
+                {
+                    "name": variant.name,
+                    "status": variant.status,
+                    "weight": variant.weight,
+                    "desiredWeight": variant.desired_weight,
+                    "instances": instances(filter(None, [variant.instances])),
+                    "desiredCount": variant.desired_count,
+                    "images": list(variant.images),
+                }
+                for variant in details.variants
+            ],
+            "failingLines": [
+                {"time": when(line.time), "instance": line.instance, "message": line.message} for line in details.lines
+            ],
+            "notices": list(details.notices),
+        },
+    }
 
 
 def as_json(value: dict[str, Any]) -> str:
@@ -101,6 +176,10 @@ def as_yaml(value: dict[str, Any]) -> str:
         # libyaml takes no lone surrogate; PyYAML's own dumper escapes it, some ten times slower.
         text = yaml.safe_dump(value, sort_keys=False, allow_unicode=False)
     return text
+
+
+WRITERS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {"json": as_json, "yaml": as_yaml}
+"""How a document is written, by --output."""
 
 
 def as_names(jobs: Iterable[Job]) -> str:

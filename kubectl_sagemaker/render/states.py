@@ -49,8 +49,12 @@ def signed(job: Job, now: float) -> str:
 
 
 def machines(instances: Sequence[Instances]) -> str:
-    """`4 × ml.p4d.24xlarge`, `2 × ml.c5.xlarge + 1 × ml.g5.xlarge`; equal ones stand once."""
-    return " + ".join(dict.fromkeys(map(_machine, instances)))
+    """`4 × ml.p4d.24xlarge`, `2 × ml.c5.xlarge + 1 × ml.g5.xlarge`; those of one type are counted together."""
+    counts: dict[str | None, int | None] = {}
+    for instance in instances:
+        before = counts.get(instance.type, 0)
+        counts[instance.type] = None if before is None or instance.count is None else before + instance.count
+    return " + ".join(_machine(Instances(count, kind)) for kind, count in counts.items())
 
 
 def _machine(instance: Instances) -> str:

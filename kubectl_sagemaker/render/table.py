@@ -88,13 +88,13 @@ def table(
         columns = tuple(column for column in columns if any(row[column] for row in rows))
     heading = {column: column.heading for column in columns}
     widths = _widths([heading, *rows], columns, width if width is None else width - margin)
-    lines = list(_lines(heading, widths, None, BOLD if colour else "", ""))
+    lines = list(_lines(heading, widths, None, "", "  " if margin else ""))
+    if colour:
+        lines[0] = f"{BOLD}{lines[0]}{RESET}"
     for job, row in zip(jobs, rows, strict=True):
         shown = COLOURS[job.state(now)] if colour else ""
         mark = f"{(marks or {}).get(job.key, ' ')} " if margin else ""
         lines += _lines(row, widths, width, shown, mark)
-    if margin:
-        lines[0] = f"  {lines[0]}"
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -146,12 +146,12 @@ def _total(widths: Widths) -> int:
 
 
 def _lines(row: Row, widths: Widths, width: int | None, colour: str, mark: str) -> Iterator[str]:
-    """A row's line, and the reason's below it where that has no column; `colour` is for the status, or for all."""
+    """A row's line, and the reason's below it where that has no column; `colour` is for the status."""
     padded = []
     for column, size in widths.items():
         text = cut(row[column], size)
         blanks = " " * (size - cells(text))
-        padded.append(f"{colour}{text}{RESET}{blanks}" if colour and column is STATUS and text else f"{text}{blanks}")
+        padded.append(f"{colour}{text}{RESET}{blanks}" if colour and column is STATUS else f"{text}{blanks}")
     yield f"{mark}{GAP.join(padded).rstrip()}"
     reason = row.get(REASON)
     if width is not None and reason and REASON not in widths:

@@ -11,7 +11,7 @@ import pytest
 import yaml  # noqa: TID253  # nothing starts here
 
 from kubectl_sagemaker.sandbox.server import Sandbox
-from tests.e2e.shell import Ran, Shell
+from tests.e2e.shell import DENIED_DESCRIBE, DENIED_LOGS, Ran, Shell
 from tests.e2e.world import ACK, FAILURE, LEGACY
 
 COLUMNS = ["KIND", "NAME", "STATUS", "AGE", "DURATION", "INSTANCES", "SAGEMAKER JOB", "REASON"]
@@ -202,21 +202,40 @@ def test_a_selector_that_is_none(shell: Shell) -> None:
 @pytest.mark.parametrize("words", [("trainingjob", "xgb-2"), ("TrainingJobs/xgb-2",)], ids=" ".join)
 def test_one_job_in_full(shell: Shell, words: tuple[str, ...]) -> None:
     ran = shell.sagemaker("status", *words)
-    values = dict(re.split(r":\s+", line, maxsplit=1) for line in ran.stdout.splitlines())
-    created = values.pop("Created")
-    assert re.fullmatch(r"\d{4}-\S+Z \(9\dm ago\)", created)
-    assert values.pop("Log").startswith("kubectl smlogs trainingjob xgb-2")
-    assert values == {
-        "Name": "xgb-2",
-        "Namespace": "default",
-        "Kind": f"TrainingJob (trainingjobs.{ACK})",
-        "Status": "✗ Failed",
-        "Reason": FAILURE,
-        "SageMaker job": "xgb-2",
-        "Region": "us-west-2",
-        "Account": "123456789012",
-    }
+    title, *lines = ran.stdout.splitlines()
+    assert title == "✗ Failed  trainingjob/xgb-2"
+    values = dict(re.split(r"  +", line.strip(), maxsplit=1) for line in lines if re.match(r"  \w[\w ]{0,12}  +", line))
+    assert re.fullmatch(r"TrainingJob xgb-2 in namespace default, 9\dm old", values["object"])
+    assert values["region"] == "us-west-2, account 123456789012"
+    assert values["console"].startswith(
+        "https://us-west-2.console.aws.amazon.com/sagemaker/home?region=us-west-2#/jobs/"
+    )
+    assert values["instances"] == "1 × ml.m5.large"
+    assert values["more"] == "kubectl smlogs trainingjob xgb-2 -n default"
+    assert [line for line in lines if re.match(r"  (\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d  Training +\d+m", line)]
+    assert f"  {FAILURE}" in lines
     assert (ran.stderr, ran.code) == ("", 0)
+
+
+def test_a_part_that_is_denied_costs_itself_and_one_notice(shell: Shell) -> None:
+    ran = shell.holding(DENIED_DESCRIBE).sagemaker("status", "trainingjob", "xgb-2")
+    assert "timeline" not in ran.stdout
+    assert f"  {FAILURE}" in ran.stdout.splitlines(), "the resource's own word"
+    assert re.fullmatch(r".*sagemaker:DescribeTrainingJob.*\n", ran.stderr)
+    assert ran.code == 0
+    log_denied = shell.holding(DENIED_LOGS).sagemaker("status", "trainingjob", "xgb-2")
+    assert "timeline" in log_denied.stdout
+    assert re.fullmatch(r".*logs:FilterLogEvents.*\n", log_denied.stderr)
+    assert log_denied.code == 0
+
+
+def test_without_aws_the_resource_is_shown(shell: Shell) -> None:
+    bare = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"))
+    empty = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), "/dev/null")
+    ran = shell.having(**bare, **empty).sagemaker("status", "trainingjob", "xgb-2")
+    assert ran.stdout.startswith("✗ Failed  trainingjob/xgb-2\n")
+    assert re.fullmatch(r".*credentials.*\n", ran.stderr)
+    assert ran.code == 0
 
 
 def test_one_job_for_programs(shell: Shell) -> None:

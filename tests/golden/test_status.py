@@ -5,21 +5,24 @@ After a change that is meant, write them anew and read the difference: python -m
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from kubectl_sagemaker import kinds
 from kubectl_sagemaker.jobs import Job
 from kubectl_sagemaker.render import documents, states
+from kubectl_sagemaker.render import panel as panels
 from kubectl_sagemaker.render import table as tables
 from tests.golden.objects import BY_NAME, FAILED, HOSTILE, JOBS, LONG, NOW, RUNNING, STATES, TUNED, UNSEEN, every_state
+from tests.golden.panels import PANELS
 
 HERE: Final = Path(__file__).parent
 CLOCK: Final = NOW.timestamp()
@@ -30,6 +33,15 @@ def table(
 ) -> str:
     shown = states.ordered(jobs, CLOCK)
     return tables.table(shown, now=CLOCK, namespaces=namespaces, wide=wide, width=width, colour=colour)
+
+
+def panel(name: str, *, width: int | None = 80, colour: bool = False, links: bool = False) -> str:
+    style = panels.Style(width, colour, links, notices=True)
+    return panels.panel(PANELS[name], now=CLOCK, style=style)
+
+
+def document(name: str) -> dict[str, Any]:
+    return documents.single(PANELS[name], CLOCK)
 
 
 LISTED: Final = (FAILED, RUNNING, TUNED, UNSEEN, HOSTILE)
@@ -44,6 +56,15 @@ SCREENS: Final[dict[str, Callable[[], str]]] = {
     "list.json": lambda: documents.as_json(documents.document(LISTED, CLOCK)),
     "list.yaml": lambda: documents.as_yaml(documents.document(LISTED, CLOCK)),
     "list-names.txt": lambda: documents.as_names(JOBS),
+    **{f"panel-{name}-80.txt": functools.partial(panel, name) for name in PANELS},
+    "panel-failed-80-colour.txt": lambda: panel("failed", colour=True, links=True),
+    "panel-interrupted-120-colour.txt": lambda: panel("interrupted", width=120, colour=True),
+    "panel-failed-piped.txt": lambda: panel("failed", width=None),
+    "panel-tuning-piped.txt": lambda: panel("tuning", width=None),
+    "one-failed.json": lambda: documents.as_json(document("failed")),
+    "one-tuning.json": lambda: documents.as_json(document("tuning")),
+    "one-endpoint.yaml": lambda: documents.as_yaml(document("endpoint")),
+    "one-pipeline.yaml": lambda: documents.as_yaml(document("pipeline")),
 }
 
 
@@ -129,8 +150,39 @@ def test_no_hostile_text_drives_a_terminal_or_forges_a_line(screen: str) -> None
     text = SCREENS[screen]()
     for sequence in (*states.COLOURS.values(), states.BOLD, states.DIM, states.RESET):
         text = text.replace(sequence, "")
+    # The address of a link holds no control character but those of the link itself.
+    text = re.sub(r"\x1b\]8;(id=console)?;[!-~]*\x1b\\", "", text)
     assert {char for char in text if unicodedata.category(char) == "Cc"} <= {"\n"}
     assert not set(text) & set("\u202e\u202d\u2066\u200f")
+
+
+@pytest.mark.parametrize("width", [*range(30, 130, 7), 200])
+@pytest.mark.parametrize("name", PANELS)
+def test_no_line_of_a_panel_is_wider_than_the_terminal(name: str, width: int) -> None:
+    assert max(map(cells, panel(name, width=width).split("\n"))) <= width
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_nothing_of_a_panel_is_cut_where_no_terminal_reads(name: str) -> None:
+    text = panel(name, width=None)
+    assert "…" not in text
+    assert not any(line.startswith(" " * 6) for line in text.split("\n") if "━" in line)
+
+
+def test_what_is_denied_costs_its_part_and_one_notice() -> None:
+    assert len(PANELS["denied"].notices) == 1
+    assert "sagemaker:DescribeTrainingJob: not authorized" in panel("denied")
+    assert "4 × ml.p4d.24xlarge" in panel("denied"), "the resource's own word"
+
+
+def test_what_was_never_created_is_not_asked_about() -> None:
+    assert [PANELS[name].notices for name in ("recoverable", "not-reconciled")] == [(), ()]
+
+
+def test_the_documents_of_one_and_of_many_share_their_fields() -> None:
+    one, many = document("failed"), documents.document([PANELS["failed"].job], CLOCK)
+    assert one.keys() - many["items"][0].keys() == {"apiVersion", "details"}
+    assert one["apiVersion"] == many["apiVersion"] == "kubectl-sagemaker/v1"
 
 
 def test_brackets_and_colons_are_nobodys_markup() -> None:
