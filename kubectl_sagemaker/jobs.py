@@ -427,7 +427,7 @@ def find(kube: Kube, targets: Sequence[Target], namespace: str, name: str) -> Fo
     forbidden to whoever may read only the other (measured). A refusal does not hide a hit elsewhere. Raises
     NotFound, Forbidden, or Error when several resources have the name.
     """
-    rows = _served(kube, targets)
+    rows = served(kube, targets)
 
     def look(row: tuple[Kind, Api]) -> Job | NotFound | Forbidden:
         try:
@@ -446,7 +446,7 @@ def find(kube: Kube, targets: Sequence[Target], namespace: str, name: str) -> Fo
     raise _nowhere(targets, rows, answers, namespace, name)
 
 
-def _served(kube: Kube, targets: Iterable[Target]) -> list[tuple[Kind, Api]]:
+def served(kube: Kube, targets: Iterable[Target]) -> list[tuple[Kind, Api]]:
     """The targets' kinds, each with an API that the server has; raises NotFound if it has none of them."""
     wanted = [(target.kind, api) for target in targets for api in target.apis]
     groups = {api.group.name: api.group for _, api in wanted}
@@ -551,7 +551,7 @@ def collect(kube: Kube, targets: Iterable[Target], namespace: str | None, *, sel
 
     A kind that is forbidden is among the refusals; it hides nothing else.
     """
-    rows = _served(kube, targets)
+    rows = served(kube, targets)
 
     def listed(row: tuple[Kind, Api]) -> tuple[list[Job], Error | None]:
         kind, api = row

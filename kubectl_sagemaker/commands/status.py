@@ -35,7 +35,12 @@ if TYPE_CHECKING:
     cls=Command,
     name="status",
     short_help="Show what runs, what failed and why.",
-    help=f"""List the SageMaker jobs and endpoints of a namespace, or show one in full. Asks Kubernetes only.
+    help=f"""List the SageMaker jobs and endpoints of a namespace, or show one in full.
+
+    A list asks Kubernetes only; one in full asks SageMaker, and CloudWatch Logs for the lines that say why it failed.
+
+    With --watch, one job, or what a selector selects, is watched to its end: exit code 0 Completed, or in service, 3
+    Failed, 4 Stopped.
 
     KIND is one of {kinds.singulars(kinds.targets(all_kinds=True))}; plurals are understood too, and either with its API
     group.
@@ -45,6 +50,7 @@ if TYPE_CHECKING:
       kubectl sagemaker status
       kubectl sagemaker status -A -l team=vision
       kubectl sagemaker status trainingjob xgboost-mnist
+      kubectl sagemaker status -l sweep=7 -w --timeout 2h
     """,
 )
 @click.argument(
@@ -56,6 +62,12 @@ if TYPE_CHECKING:
 @click.option("-A", "--all-namespaces", cls=Flag, help="All namespaces.")
 @click.option("--all-kinds", cls=Flag, help="Also what does not run: models, endpoint configurations and the like.")
 @click.option("-l", "--selector", type=SELECTOR, help="Label selector, such as team=vision,stage!=test.")
+@click.option(
+    "-w",
+    "--watch",
+    cls=Flag,
+    help="Go on as things change; one job, or what -l selects, to its end, which gives the exit code.",
+)
 @click.option(
     "--sort-by",
     type=click.Choice(["name", "age", "status"]),
@@ -78,20 +90,37 @@ def command(
     all_namespaces: bool,
     all_kinds: bool,
     selector: str | None,
+    watch: bool,
     sort_by: str | None,
     output: str,
     color: str,
     timeout: float | None,
 ) -> int:
-    """List, or show one."""
+    """List, or show one; once, or as things change."""
     colour = colours(color, terminal=env.terminal)
     with env.deadline(timeout):
         if len(words) > 1 or (words and "/" in words[0]):
             if all_namespaces or selector or all_kinds or sort_by:
                 raise Usage("one resource was named: -A, -l, --all-kinds and --sort-by are for many")
-            return _one(env, *resource(words), output, colour)
+            return _one(env, *resource(words), output, colour, watch=watch)
         targets = [_kind(words[0])] if words else kinds.targets(all_kinds=all_kinds)
         namespace = None if all_namespaces else env.kube.namespace
+        if watch:
+            from kubectl_sagemaker import watching
+
+            return watching.many(
+                env,
+                watching.View(
+                    targets=targets,
+                    namespace=namespace,
+                    selector=selector,
+                    ends=selector is not None,
+                    sort_by=sort_by,
+                    output=output,
+                    colour=colour,
+                    drawn=_is_drawn(env, output),
+                ),
+            )
         return _many(env, targets, namespace, selector, sort_by, output, colour)
 
 
@@ -100,8 +129,8 @@ def _width(env: Env) -> int | None:
     return shutil.get_terminal_size().columns if env.terminal else None
 
 
-def _one(env: Env, targets: list[kinds.Target], name: str, output: str, colour: bool) -> int:
-    """Show one job in full."""
+def _one(env: Env, targets: list[kinds.Target], name: str, output: str, colour: bool, *, watch: bool) -> int:
+    """Show one job in full, once or until it has ended."""
     from kubectl_sagemaker import details, jobs
     from kubectl_sagemaker.render import documents
     from kubectl_sagemaker.render.panel import Style, panel
@@ -109,6 +138,18 @@ def _one(env: Env, targets: list[kinds.Target], name: str, output: str, colour: 
     found = jobs.find(env.kube, targets, env.kube.namespace, name)
     if found.note:
         env.note(found.note)
+    if watch:
+        from kubectl_sagemaker import watching
+
+        view = watching.View(
+            targets=targets,
+            namespace=found.job.namespace,
+            ends=True,
+            output=output,
+            colour=colour,
+            drawn=_is_drawn(env, output),
+        )
+        return watching.one(env, view, found.job)
     if output == "name":
         env.write(documents.as_names([found.job]))
         return 0
@@ -121,6 +162,11 @@ def _one(env: Env, targets: list[kinds.Target], name: str, output: str, colour: 
     else:
         env.write(panel(full, now=now, style=Style(_width(env), colour, links=_has_links(env))))
     return 0
+
+
+def _is_drawn(env: Env, output: str) -> bool:
+    """Whether a watch is a screen that is redrawn; what --debug says would stand in the midst of it."""
+    return _has_links(env) and output in {"table", "wide"} and not env.debugging
 
 
 def _has_links(env: Env) -> bool:
