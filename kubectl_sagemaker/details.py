@@ -41,6 +41,8 @@ CHILDREN: Final = 100
 """Items of a page of children: the most there may be."""
 PAGES: Final = 5
 """Pages of steps that are read; AWS's quota is 100 steps of a pipeline, each of which may be tried again."""
+BEFORE_CREATION: Final = 60.0
+"""Seconds before SageMaker's creation of the job from which its log is read."""
 PATIENCE: Final = 8.0
 """Seconds for which a request for the last lines is tried."""
 
@@ -195,7 +197,7 @@ def collect(env: Env, job: Job) -> Details:
     except Error as error:
         return replace(found, notices=(_notice(error),))
     found = replace(found, region=where, console=console.address(job.kind, job.job_name, where))
-    notices: list[str] = []
+    notices = [text for text in (sagemaker.untrusted_endpoint(env, job),) if text]
 
     def ask(operation: str, parameters: Answer) -> Answer:
         return sagemaker.ask(env, job, where, operation, parameters)
@@ -431,13 +433,24 @@ def _lines(env: Env, job: Job, where: str, answer: Answer, now: float) -> Iterat
     """The lines that say why it failed, if it did."""
     from kubectl_sagemaker.logs.events import Note, Pause, waited
     from kubectl_sagemaker.logs.failure import failing
+    from kubectl_sagemaker.logs.pace import Budget
+    from kubectl_sagemaker.logs.source import Source
 
     if job.state(now) != "failed":
         return
-    source = sagemaker.log(env, job, where, created=moment(answer.get("CreationTime")), patience=PATIENCE)
-    if source is None:
+    if not job.kind.log or job.kind.children:
         return
-    naming = source.query.naming
+    created = moment(answer.get("CreationTime")) or BEFORE_CREATION
+    query = sagemaker.query(job, start=created - BEFORE_CREATION, left_out=job.kind.log.on_demand)
+    source = Source(
+        fetch=sagemaker.fetcher(env, job, where),
+        query=query,
+        now=env.now,
+        sleep=env.sleep,
+        budget=Budget(env.now),
+        renew=env.aws.renew,
+        patience=PATIENCE,
+    )
     try:
         events = list(waited(failing(source), env.now, env.sleep))
     except NotFound:
@@ -446,4 +459,6 @@ def _lines(env: Env, job: Job, where: str, answer: Answer, now: float) -> Iterat
     for event in events:
         if isinstance(event, Note | Pause):
             continue
-        yield LogLine(event["timestamp"] / 1000, naming.instance(event["logStreamName"]), event["message"].rstrip("\n"))
+        yield LogLine(
+            event["timestamp"] / 1000, query.naming.instance(event["logStreamName"]), event["message"].rstrip("\n")
+        )

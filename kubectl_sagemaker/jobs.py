@@ -180,10 +180,11 @@ class Job:
             return "its controller has given it up: correct the resource and apply it again"
         return None
 
-    def next_steps(self, now: float) -> tuple[str, ...]:
+    @property
+    def next_steps(self) -> tuple[str, ...]:
         """What to do about what is wrong with a job that does not go on; empty if there is nothing to say."""
         steps = [MEANINGS[condition.type][1] for condition in self.conditions if condition.broken]
-        if self.advice and self.trouble(now) and not steps:
+        if self.advice and not steps:
             steps.append(self.advice)
         steps += [step for words, step in REMEDIES if re.search(words, self.reason or "")]
         return tuple(dict.fromkeys(filter(None, steps)))

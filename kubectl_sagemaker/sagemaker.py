@@ -1,20 +1,18 @@
-"""One job in AWS: its region, whose it is, SageMaker's word on it, and its log."""
+"""One job in AWS: in which region, of whose account, and how SageMaker and its log are asked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from kubectl_sagemaker.aws import trusted_endpoint
 from kubectl_sagemaker.errors import Error, Forbidden, NotFound
+from kubectl_sagemaker.text import one_line
 
 if TYPE_CHECKING:
     from kubectl_sagemaker.env import Env
     from kubectl_sagemaker.jobs import Job
-    from kubectl_sagemaker.logs.source import Source
-
-BEFORE_CREATION: Final = 60.0
-"""Seconds before SageMaker's creation of the job from which its log is read."""
+    from kubectl_sagemaker.logs.source import Fetch, Query
 
 
 def region(env: Env, job: Job) -> str:
@@ -51,37 +49,46 @@ def elsewhere(env: Env, job: Job, where: str, error: Error) -> Error | None:
     )
 
 
-def log(env: Env, job: Job, where: str, *, created: float | None, patience: float) -> Source | None:
-    """The job's log from its creation on, in seconds since the epoch; None where its kind has none of its own."""
-    from kubectl_sagemaker.logs.events import Naming
-    from kubectl_sagemaker.logs.pace import Budget
-    from kubectl_sagemaker.logs.source import Query, Source
-
-    kept = job.kind.log
-    if kept is None or job.kind.children or job.job_name is None:
-        return None
+def fetcher(env: Env, job: Job, where: str) -> Fetch:
+    """What asks CloudWatch Logs, or SageMaker, for an operation about a job; a refusal says whose the job is."""
+    from kubectl_sagemaker.logs.pace import LOGS
 
     def fetch(operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        if operation not in LOGS:
+            return ask(env, job, where, operation, parameters)
         try:
             return env.aws.call("logs", operation, parameters, region=where)
         except (Forbidden, NotFound) as error:
             raise elsewhere(env, job, where, error) or error from error
 
-    prefix = kept.prefix.format(name=job.job_name)
-    query = Query(
-        group=kept.group.format(name=job.job_name),
+    return fetch
+
+
+def query(job: Job, *, start: float, **bounds: Any) -> Query:
+    """The events of the job's own streams from `start` on, in seconds since the epoch; `bounds` are Query's own.
+
+    What has no log of its own has an empty query.
+    """
+    from kubectl_sagemaker.logs.events import Naming
+    from kubectl_sagemaker.logs.source import Query
+
+    log, name = job.kind.log, job.job_name or ""
+    if log is None:
+        return Query(group="", prefix="")
+    prefix = log.prefix.format(name=name)
+    return Query(
+        group=log.group.format(name=name),
         prefix=prefix,
-        stream=kept.stream and kept.stream.format(name=job.job_name),
-        start=max(0, round(((created or BEFORE_CREATION) - BEFORE_CREATION) * 1000)),
-        naming=Naming(job="" if prefix else job.job_name, numbered=kept.numbered),
-        left_out=kept.on_demand,
+        stream=log.stream and log.stream.format(name=name),
+        start=max(0, round(start * 1000)),
+        naming=Naming(job="" if prefix else name, numbered=log.numbered, parent=prefix if job.kind.children else ""),
+        **bounds,
     )
-    return Source(
-        fetch=fetch,
-        query=query,
-        now=env.now,
-        sleep=env.sleep,
-        budget=Budget(env.now),
-        renew=env.aws.renew,
-        patience=patience,
-    )
+
+
+def untrusted_endpoint(env: Env, job: Job) -> str | None:
+    """In words, that the resource's own endpoint is not asked; None if it is, or if it names none."""
+    if not job.endpoint_url or env.account.endpoint_url or trusted_endpoint(job.endpoint_url):
+        return None
+    path, url = job.api.group.endpoint, one_line(job.endpoint_url)
+    return f"{job.title}: {path} {url!r} is ignored: it is no https address of AWS (--endpoint-url can name it)"

@@ -97,7 +97,7 @@ def single(details: Details, now: float) -> dict[str, Any]:
                 {"type": condition.type, "status": condition.status, "message": condition.message}
                 for condition in details.job.conditions
             ],
-            "nextSteps": list(details.job.next_steps(now)),
+            "nextSteps": list(details.job.next_steps),
             "timeline": [
                 {
                     "status": phase.status,

@@ -391,11 +391,10 @@ def _sized(variant: Variant) -> str:
 def _why(details: Details, now: float, style: Style) -> Iterator[str]:
     """Why it failed or never started, and what to do."""
     job = details.job
-    state, trouble = job.state(now), job.trouble(now)
-    steps = job.next_steps(now)
+    state, trouble = job.state(now), job.trouble(now) or job.problem
     broken = [condition for condition in job.conditions if condition.broken]
     if trouble or details.lines or broken:
-        heads = {"failed": "why it failed", "stuck": "why it does not start"}
+        heads = {"failed": "why it failed", "stuck": "why it does not start", "waiting": "why it does not start"}
         yield _heading(heads.get(state, "what is said"), style)
         # A condition says it again, and what it means.
         said = (
@@ -414,7 +413,7 @@ def _why(details: Details, now: float, style: Style) -> Iterator[str]:
             text = f"{condition.type}, {meaning}: {condition.message or 'no message'}"
             for line in wrap(one_line(text), style.room(len(INDENT))):
                 yield f"{INDENT}{style.shade(line, COLOURS['stuck'])}"
-        for step in steps:
+        for step in job.next_steps:
             yield from _labelled("next step", step, style, BOLD)
     if details.lines:
         yield style.shade(_fitted(f"{INDENT}{one_line(details.lines[0].instance)} wrote first:", 0, style), BOLD)
