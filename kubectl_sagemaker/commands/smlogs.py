@@ -298,7 +298,6 @@ def _joining(screen: Screen, logs: Iterable[JobLog]) -> Iterator[Joins[JobLog]]:
 
 def _finding(screen: Screen, selection: Selection, opening: Opening) -> Iterator[Item | Joins[JobLog]]:
     """The logs of what is selected now, and of what is later."""
-    from kubectl_sagemaker.jobs import dig
     from kubectl_sagemaker.logs.events import Note, Pause
 
     said: set[str] = set()
@@ -314,9 +313,7 @@ def _finding(screen: Screen, selection: Selection, opening: Opening) -> Iterator
             found, notes = [], [f"{error.message}; going on with what has been found"]
         looks += 1
         # An object that was deleted and made again is another.
-        fresh = {
-            key: job for job in found if (key := (job.api, job.name, dig(job.resource, "metadata.uid"))) not in known
-        }
+        fresh = {key: job for job in found if (key := (job.api, job.name, job.uid)) not in known}
         known |= fresh.keys()
         if not known:
             notes.append(f"no resources found in namespace {screen.env.kube.namespace} yet; waiting")

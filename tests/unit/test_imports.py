@@ -108,9 +108,15 @@ def test_without_a_cluster_neither_aws_nor_a_table_is_paid_for(line: str, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "line", ["sagemaker status -A", "sagemaker status -A -o json", "sagemaker status batchtransformjob xgboost-batch"]
+    "line",
+    [
+        "sagemaker status -A",
+        "sagemaker status -A -o json",
+        "sagemaker status batchtransformjob -o wide",
+        "sagemaker status batchtransformjob xgboost-batch -o name",
+    ],
 )
-def test_status_asks_kubernetes_only(line: str, tmp_path: Path, sandbox: dict[str, str]) -> None:
+def test_a_list_asks_kubernetes_only(line: str, tmp_path: Path, sandbox: dict[str, str]) -> None:
     exit_code, modules = imported(tmp_path, *line.split(), environment=sandbox)
     assert exit_code == 0
     assert "kubernetes" in modules
