@@ -129,6 +129,8 @@ class Log:
     """The one stream there is, where a prefix would not end in a slash."""
     numbered: bool = True
     """Whether an instance's name in a stream ends in a number that says nothing: `algo-1-1580260714`."""
+    host: str = ""
+    """An instance's name by its number from 1 on, where that is known beforehand: `algo-{number}`."""
     on_demand: str = ""
     """How the names of streams end that only --data-log reads; empty: there are none."""
 
@@ -306,7 +308,7 @@ KINDS: Final[tuple[Kind, ...]] = (
                 secondary=True,
             ),
         ),
-        log=Log("/aws/sagemaker/TrainingJobs"),
+        log=Log("/aws/sagemaker/TrainingJobs", host="algo-{number}"),
         ends=JOB_ENDS,
         runs=True,
         instances=("spec.resourceConfig",),
@@ -350,7 +352,7 @@ KINDS: Final[tuple[Kind, ...]] = (
                 status="status.processingJobStatus",
             ),
         ),
-        log=Log("/aws/sagemaker/ProcessingJobs"),
+        log=Log("/aws/sagemaker/ProcessingJobs", host="algo-{number}"),
         ends=JOB_ENDS,
         runs=True,
         instances=("spec.processingResources.clusterConfig",),

@@ -93,7 +93,12 @@ FIND_EVERY: Final = 3.0
 @click.option("--until", type=WHEN, help="Only events until then; not with --follow.")
 @click.option("--tail", type=COUNT, help="The last N lines of each stream, before -i and -e; -1: all.")
 @click.option(
-    "--instance", "instances", metavar="GLOB", multiple=True, help="Only these instances (algo-1); repeatable."
+    "--instance",
+    "instances",
+    metavar="GLOB",
+    multiple=True,
+    shell_complete=candidates.instances,
+    help="Only these instances (algo-1); repeatable.",
 )
 @click.option("--data-log", cls=Flag, help="The data-log streams of transform jobs and endpoints too.")
 @click.option("--best", cls=Flag, help="Of a tuning job, only the best training job so far; not with --follow.")
