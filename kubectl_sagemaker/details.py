@@ -212,7 +212,8 @@ def collect(env: Env, job: Job) -> Details:
     try:
         answer = ask(f"Describe{job.kind.name}", {job.kind.name_member: job.job_name})
     except Unauthorized as error:
-        # Nothing else would be answered, either.
+        # Nothing else would be answered, either; who asks again, asks with credentials that are read anew.
+        env.aws.renew()
         return replace(found, notices=(_notice(error),))
     except NotFound as error:
         return replace(found, notices=(_notice(error),) if job.created else ())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
 from typing import Any, Final, Self
@@ -38,8 +39,13 @@ class Screen:
 
         The last column stays free: what erases the rest of a full line would take its last character.
         """
-        columns, lines = shutil.get_terminal_size()
-        return max(1, columns - 1), lines
+        try:
+            # Not by COLUMNS and LINES: where a shell exports them, they stay as they were.
+            columns, lines = os.get_terminal_size(sys.stdout.fileno())
+        except (OSError, ValueError):
+            columns = lines = 0
+        usual_columns, usual_lines = shutil.get_terminal_size()
+        return max(1, (columns or usual_columns) - 1), lines or usual_lines
 
     def __enter__(self) -> Self:
         for name in SIGNALS:

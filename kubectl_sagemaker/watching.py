@@ -191,12 +191,12 @@ def _tell_many(env: Env, view: View, watched: Watched, changes: Changes, first: 
         env.note(error.message)
     for job in states.ordered(first, env.now(), view.sort_by):
         env.write(_line(view, "existing", job, env.now()))
-    told: set[str] = set()
+    told = False
     while not (view.ends and watched.over):
         for news in changes.get(TICK):
             for what, job in watched.take(news):
                 env.write(_line(view, what, job, env.now()))
-        _tell(env, watched, told)
+        told = _tell(env, watched, told)
 
 
 def _until_listed(watched: Watched, changes: Changes) -> Iterator[tuple[str, Job]]:
@@ -205,15 +205,17 @@ def _until_listed(watched: Watched, changes: Changes) -> Iterator[tuple[str, Job
             yield from watched.take(news)
 
 
-def _tell(env: Env, watched: Watched, told: set[str]) -> None:
-    """Say once what keeps resources from being seen, and that they are seen again."""
-    now = set(watched.troubles.values())
-    for text in sorted(now - told):
-        env.note(f"{text}; trying again")
-    if told and not now:
+def _tell(env: Env, watched: Watched, told: bool) -> bool:
+    """Say once that resources can't be seen, and why, and once that all are seen again; returns whether it is said.
+
+    One outage has as many reasons as there are kinds: the first is enough.
+    """
+    troubles = list(watched.troubles.values())
+    if troubles and not told:
+        env.note(f"{troubles[0]}; trying again")
+    if told and not troubles:
         env.note("watching again")
-    told.clear()
-    told |= now
+    return bool(troubles)
 
 
 def _end(watched: Watched) -> int:
@@ -246,7 +248,7 @@ def _screen(view: View, watched: Watched, size: tuple[int, int], now: float) -> 
     room = max(1, lines - 2)
     rows = _rows(view, watched, columns, now, marks=True, most=room)
     shown = rows[:room]
-    notes = [*watched.troubles.values(), *(one_line(error.message) for error in watched.refused)]
+    notes = [*list(watched.troubles.values())[:1], *(one_line(error.message) for error in watched.refused)]
     return [*shown, "", _footer(f"{len(watched.jobs)} resources", notes, columns, now, view.colour)][:lines]
 
 
@@ -320,7 +322,7 @@ def one(env: Env, view: View, job: Job) -> int:
     screen = Screen(env.write, changes.wake) if view.drawn else None
     asking = Asking(env, changes.wake)
     changes.start()
-    told: set[str] = set()
+    told = False
     noted: set[str] = set()
     last: object = None
     changed = True
@@ -347,7 +349,7 @@ def one(env: Env, view: View, job: Job) -> int:
                     for _ in watched.take(news):
                         changed = True
                 if screen is None:
-                    _tell(env, watched, told)
+                    told = _tell(env, watched, told)
     finally:
         if screen is not None:
             env.write(_panel(view, asking.answer or details.plain(job), screen.size[0], env.now()))
@@ -389,4 +391,5 @@ def _drawn(view: View, shown: Details, watched: Watched, size: tuple[int, int], 
     room = max(1, lines - 2)
     if len(rows) > room:
         rows = [rows[0], states.cut(f"… {len(rows) - room + 1} lines more", columns), *rows[len(rows) - room + 2 :]]
-    return [*rows, "", _footer("watching", watched.troubles.values(), columns, now, view.colour)][:lines]
+    notes = list(watched.troubles.values())[:1]
+    return [*rows, "", _footer("watching", notes, columns, now, view.colour)][:lines]

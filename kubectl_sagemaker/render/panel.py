@@ -21,10 +21,12 @@ LABEL: Final = 15
 """Cells of a label."""
 BAR: Final = 20
 """Cells of the bar of a timeline."""
+STATUS: Final = 24
+"""Cells of a phase's name on a terminal, at most: SageMaker's longest has as many."""
 MOST_LINES: Final = 12
 """Lines of a reason on a terminal: SageMaker's have at most 1,024 characters, a controller's may have more."""
-BAR_WIDTH: Final = 70
-"""Cells of a terminal from which on there is a bar."""
+BAR_WIDTH: Final = 76
+"""Cells of a terminal from which on there is a bar: it has room beside the longest phase, with its day."""
 WAITS: Final = frozenset({"Starting", "Pending", "LaunchingMLInstances", "PreparingTrainingStack", "Interrupted"})
 """Phases in which nothing of the job's own runs."""
 
@@ -196,14 +198,16 @@ def _phases(details: Details, began: float, end: float, with_day: bool, style: S
     """A line a phase; the messages stand beside all of them, or, where one has no room there, below each."""
     phases, over = details.phases, details.job.ended
     drawn = BAR if style.width is not None and style.width >= BAR_WIDTH else 0
-    longest = max(cells(one_line(phase.status)) for phase in phases)
+    statuses = [one_line(phase.status) for phase in phases]
+    if style.width is not None:
+        statuses = [cut(status, STATUS) for status in statuses]
+    longest = max(map(cells, statuses))
     lengths = [(phase.ended or end) - phase.begun for phase in phases]
     # An end is no time; and why it failed is said below.
     spans = [span(length) if length or not over else "" for length in lengths]
     messages = [one_line("" if phase.message == details.job.reason else phase.message or "") for phase in phases]
     heads = []
-    for phase, taken in zip(phases, spans, strict=True):
-        status = one_line(phase.status)
+    for phase, status, taken in zip(phases, statuses, spans, strict=True):
         padded = f"{status}{' ' * (longest - cells(status))}"
         head = f"{INDENT}{_moment(phase.begun, with_day)}  {padded}  {taken:>{max(map(len, spans))}}"
         heads.append(_fitted(head, 0, style))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +19,7 @@ from kubectl_sagemaker.connection import Connection
 from kubectl_sagemaker.errors import Forbidden
 from kubectl_sagemaker.kube import Expired, Kube
 from tests.contract.conftest import Api
+from tests.environment import PROGRAMS
 from tests.servers import ApiServer
 
 TARGET = kinds.parse("trainingjob.sagemaker.services.k8s.aws")
@@ -198,3 +202,29 @@ class TestRestart:
         assert "after-compaction" in {
             name for _, name, _ in names(until(changes, lambda news: "after-compaction" in str(news)))
         }
+
+    def test_a_watch_outlives_a_restart(self, own_server: ApiServer) -> None:
+        own_server.request("POST", self.PATH, job("survivor"))
+        process = subprocess.Popen(
+            [str(PROGRAMS / "kubectl-sagemaker"), "status", "trainingjob", "-w", "--timeout", "90s"],
+            env={**os.environ, "KUBECONFIG": str(own_server.kubeconfig)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout
+        assert process.stderr
+        while "trainingjob/survivor: ? no status" not in process.stdout.readline():
+            pass
+        own_server.stop_serving()
+        assert re.fullmatch(r"cannot reach 127\.0\.0\.1:\d+: .*; trying again\n", process.stderr.readline())
+        own_server.serve_again()
+        assert process.stderr.readline() == "watching again\n"
+        status = {"status": {"trainingJobStatus": "InProgress"}}
+        own_server.request("PATCH", f"{self.PATH}/survivor/status", status, content_type="application/merge-patch+json")
+        # Other tests' resources have lines as well.
+        while not process.stdout.readline().endswith(" * trainingjob/survivor: ▸ InProgress\n"):
+            pass
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=SECONDS) == ("", "")
+        assert process.returncode == 130

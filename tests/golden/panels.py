@@ -13,7 +13,19 @@ from kubectl_sagemaker.details import Details
 from kubectl_sagemaker.env import Env
 from kubectl_sagemaker.errors import Forbidden
 from kubectl_sagemaker.jobs import Job
-from tests.golden.objects import DENIED, FAILED, LEGACY_TRAINING, NOW, RUNNING, TRAINING, TUNED, UNSEEN, VARIANTS, job
+from tests.golden.objects import (
+    DENIED,
+    FAILED,
+    HOSTILE,
+    LEGACY_TRAINING,
+    NOW,
+    RUNNING,
+    TRAINING,
+    TUNED,
+    UNSEEN,
+    VARIANTS,
+    job,
+)
 
 Answers = Mapping[str, Any]
 WEST: Final = "arn:aws:sagemaker:us-west-2:123456789012"
@@ -280,6 +292,31 @@ PIPELINE: Final = full(
         ]
     },
 )
+EVIL: Final = "\x1b]0;owned\x07[red]\u202eשלום 学習\x9b2J\r\n:smile: "
+"""Everything that text from the cluster or AWS could try, wherever it is shown."""
+ATTACKED: Final = full(
+    HOSTILE,
+    DescribeTrainingJob={
+        "TrainingJobStatus": f"Failed{EVIL}",
+        "SecondaryStatus": EVIL,
+        "FailureReason": EVIL * 40,
+        "CreationTime": ago(hours=1),
+        "LastModifiedTime": ago(minutes=30),
+        "ResourceConfig": {"InstanceType": EVIL, "InstanceCount": 2},
+        "WarmPoolStatus": {"Status": EVIL, "ReusedByJob": EVIL},
+        "SecondaryStatusTransitions": phases(
+            (f"Starting{EVIL}", ago(hours=1), ago(minutes=40), EVIL), (EVIL, ago(minutes=40), None, EVIL * 5)
+        ),
+        "ModelArtifacts": {"S3ModelArtifacts": f"s3://{EVIL}"},
+        "ProcessingOutputConfig": {"Outputs": [{"OutputName": EVIL, "S3Output": {"S3Uri": EVIL}}]},
+        "FinalMetricDataList": [{"MetricName": EVIL, "Value": 1.0}],
+        "EndpointConfigName": EVIL,
+        "ProductionVariants": [
+            {"VariantName": EVIL, "VariantStatus": [{"Status": EVIL}], "DeployedImages": [{"SpecifiedImage": EVIL}]}
+        ],
+    },
+    FilterLogEvents=events(("algo-1", 10, "Traceback (most recent call last):"), (EVIL, 9, EVIL), ("algo-1", 9, EVIL)),
+)
 UNASKED: Final = full(RUNNING)
 REFUSED: Final = full(DENIED)
 UNRECONCILED: Final = full(UNSEEN)
@@ -290,6 +327,7 @@ PANELS: Final[dict[str, Details]] = {
     "tuning": TUNING,
     "endpoint": HOSTED,
     "pipeline": PIPELINE,
+    "hostile": ATTACKED,
     "denied": UNASKED,
     "recoverable": REFUSED,
     "not-reconciled": UNRECONCILED,

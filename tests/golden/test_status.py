@@ -63,6 +63,9 @@ SCREENS: Final[dict[str, Callable[[], str]]] = {
     "panel-tuning-piped.txt": lambda: panel("tuning", width=None),
     "one-failed.json": lambda: documents.as_json(document("failed")),
     "one-tuning.json": lambda: documents.as_json(document("tuning")),
+    "panel-hostile-60-colour.txt": lambda: panel("hostile", width=60, colour=True, links=True),
+    "panel-hostile-piped.txt": lambda: panel("hostile", width=None),
+    "one-hostile.json": lambda: documents.as_json(document("hostile")),
     "one-endpoint.yaml": lambda: documents.as_yaml(document("endpoint")),
     "one-pipeline.yaml": lambda: documents.as_yaml(document("pipeline")),
 }
@@ -223,6 +226,22 @@ def test_json_and_yaml_say_the_same() -> None:
     assert json.loads(documents.as_json(document)) == document
     assert yaml.safe_load(documents.as_yaml(document)) == document
     assert [item["name"] for item in document["items"]] == [job.name for job in JOBS]
+
+
+def test_every_field_that_programs_read_is_documented() -> None:
+    described = (HERE.parents[1] / "docs" / "json.md").read_text("utf-8").partition("## `kubectl sagemaker status")[2]
+    documented = set(re.findall(r"`(\w+)`", described))
+    everything: list[Any] = [document(name) for name in PANELS]
+    fields = set[str]()
+    while everything:
+        value = everything.pop()
+        if isinstance(value, dict):
+            # What they hold is named by users and AWS.
+            fields |= value.keys()
+            everything += [item for name, item in value.items() if name not in {"hyperparameters", "counters"}]
+        elif isinstance(value, list):
+            everything += value
+    assert fields - documented == set()
 
 
 def test_no_jobs_are_a_heading() -> None:
