@@ -154,7 +154,8 @@ class Kube:
         url = f"{path}?{urlencode(list(query))}" if query else path
         session = self._open()
         status, data, kind = self._send(session, method, path, url, body)
-        if status == 401 and session.credentials.renewable:
+        credentials = session.credentials
+        if (status == 401 and credentials.renewable) or (status == 403 and credentials.stand_in):
             # A token can be refused before the expiry that its plugin named; kubectl fails then.
             session = self._open(refused=session)
             status, data, kind = self._send(session, method, path, url, body)
@@ -179,7 +180,8 @@ class Kube:
             if session is None or session is refused or session.expired:
                 access = self._where()
                 with _translated(access):
-                    credentials = obtain(access.user)
+                    # Only the first: a token that expired or was refused is the plugin's own affair.
+                    credentials = obtain(access.user, stand_in=session is None, debug=self._debug)
                     same = session and _certificate(session.credentials) == _certificate(credentials)
                     client = session.client if session and same else _client(access, credentials)
                     session = self._session = _Session(access, client, credentials, _headers(access, credentials))
