@@ -96,6 +96,19 @@ class Aws:
             self._session = session
         return self._session
 
+    def prepare(self) -> None:
+        """Import and read what a client of CloudWatch Logs needs, while somebody waits for the API server.
+
+        A client made after it, for whichever region, costs 3 ms. This one is unsigned: no credentials are looked for
+        before it is known where STS is. What is wrong with the configuration, the first call says.
+        """
+        from botocore import UNSIGNED
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError
+
+        with contextlib.suppress(BotoCoreError, ValueError, OSError), self._making:
+            self.session.create_client("logs", region_name="us-east-1", config=Config(signature_version=UNSIGNED))
+
     @property
     def heals(self) -> bool:
         """Whether the credentials are read from somewhere that can change; the environment of a process can't."""
@@ -282,18 +295,30 @@ def core_session(profile: str | None = None, *, usual_profile: str | None = None
 
 @functools.cache
 def _loader(data_path: str | None) -> Any:
-    """A loader that looks for no other services.
+    """A loader that looks for no other services, and reads its files with orjson.
 
-    botocore's own lists hundreds of folders, twice, to find out that one of them is there: 17 ms (measured).
+    botocore's own lists hundreds of folders, twice, to find out that one of them is there: 17 ms. Its json takes 23 ms
+    for the endpoints of all services and the operations of one, orjson 8 (both measured).
     """
-    from botocore.loaders import Loader, create_loader
+    import gzip
 
-    class Known(Loader):  # type: ignore[misc]  # botocore has no types
+    import orjson
+    from botocore.loaders import JSONFileLoader, Loader, create_loader
+
+    class Files(JSONFileLoader):  # type: ignore[misc]  # botocore has no types
+        def load_file(self, file_path: str) -> Any:
+            for extension, opened in ((".json", open), (".json.gz", gzip.open)):
+                with contextlib.suppress(FileNotFoundError), opened(f"{file_path}{extension}", "rb") as file:
+                    return orjson.loads(file.read())
+            return None
+
+    class Known(Loader):  # type: ignore[misc]  # the same
         def list_available_services(self, type_name: str) -> list[str]:
             del type_name
             return list(SERVICES)
 
-    return Known(extra_search_paths=create_loader(data_path).search_paths, include_default_search_paths=False)
+    paths = create_loader(data_path).search_paths
+    return Known(extra_search_paths=paths, file_loader=Files(), include_default_search_paths=False)
 
 
 def share_roles(session: Any, region: str) -> None:
