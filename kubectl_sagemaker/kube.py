@@ -85,9 +85,9 @@ class Kube:
 
         Two threads that import at once get in each other's way: 90 ms (measured).
         """
-        self.prepare()
         with self._lock:
             plugin = self._where().user.plugin
+        self.prepare()
         if plugin and is_meant(plugin):
             self._open()
 

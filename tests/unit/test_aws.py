@@ -463,6 +463,27 @@ def test_one_region_has_one_client_and_each_region_its_own(server: Server) -> No
     assert [asked["Authorization"].split("/")[2] for asked in server.asked] == ["us-west-2", "us-west-2", "eu-west-1"]
 
 
+@pytest.mark.parametrize("profile", ["work", "nobody"])
+def test_preparing_asks_for_no_credentials_and_leaves_what_is_wrong_to_the_first_call(
+    profile: str, files: Path, server: Server
+) -> None:
+    asked = files / "asked"
+    keys = json.dumps({"Version": 1, "AccessKeyId": "AKIAPROCESS", "SecretAccessKey": "s"})
+    (files / "keys").write_text(keys)
+    script = files / "process"
+    script.write_text(f"#!/bin/sh\ntouch {asked}\ncat {files / 'keys'}\n")
+    script.chmod(0o755)
+    (files / "config").write_text(f"[profile work]\ncredential_process = {script}\n")
+    aws = door(server, profile=profile)
+    aws.prepare()
+    assert not asked.exists()
+    if profile == "nobody":
+        assert "nobody" in refused(aws).message
+    else:
+        call(aws)
+        assert (server.key, asked.exists()) == ("AKIAPROCESS", True)
+
+
 # Regions, partitions, endpoints
 
 

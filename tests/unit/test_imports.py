@@ -89,27 +89,16 @@ def test_help_and_wrong_usage_pay_for_no_client(line: str, code: int, tmp_path: 
 
 
 FLAGS = frozenset(
-    [
-        "aws",
-        "candidates",
-        "cli",
-        "connection",
-        "env",
-        "errors",
-        "kinds",
-        "logs",
-        "logs.events",
-        "logs.filters",
-        "options",
-        "parallel",
-        "text",
-        "times",
-    ]
+    {
+        *("aws", "candidates", "cli", "connection", "env", "errors", "kinds", "logs", "logs.events", "logs.filters"),
+        *("options", "parallel", "text", "times"),
+    }
 )
 """What tells the flags of a command."""
 CLUSTER = FLAGS | {"credentials", "eks", "kube", "kubeconfig"}
 JOBS = CLUSTER | {"commands", "commands.status", "jobs", "render", "render.jobs"}
-ASKING = frozenset({"kubernetes", "orjson", "ssl", "urllib3", "yaml"})
+ASKING = frozenset({"kubernetes", "orjson", "ssl", "urllib3", "yaml", "zoneinfo"})
+"""The last is orjson's."""
 COSTS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "smlogs --help": (FLAGS | {"commands", "commands.smlogs"}, frozenset()),
     "smlogs --nonsense": (FLAGS | {"commands", "commands.smlogs"}, frozenset()),
@@ -117,7 +106,7 @@ COSTS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "smlogs trainingjob xgb --until 1h -f": (FLAGS | {"commands", "commands.smlogs"}, frozenset({"zoneinfo"})),
     "sagemaker stats": (frozenset({"cli", "errors", "text"}), frozenset()),
     "sagemaker status --help": (FLAGS | {"commands", "commands.status"}, frozenset()),
-    "sagemaker status pods xgb": (FLAGS | {"commands", "commands.status"}, frozenset()),
+    "sagemaker status pods xgb": (JOBS - {"credentials", "eks", "kube", "kubeconfig"}, frozenset()),
     "completion.smlogs tra": (FLAGS | {"commands", "commands.smlogs", "completion"}, frozenset()),
     "completion.smlogs --fo": (FLAGS | {"commands", "commands.smlogs", "completion"}, frozenset()),
     "completion.sagemaker st": (
