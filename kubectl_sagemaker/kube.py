@@ -23,6 +23,7 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from kubectl_sagemaker.connection import Connection
 from kubectl_sagemaker.credentials import Credentials, obtain
+from kubectl_sagemaker.eks import is_meant
 from kubectl_sagemaker.errors import Error, Forbidden, NotFound, Throttled, Unauthorized, Unavailable, Usage
 from kubectl_sagemaker.kubeconfig import Access, load, reason
 from kubectl_sagemaker.text import one_line
@@ -101,6 +102,17 @@ class Kube:
     def prepare() -> None:
         """Import what the first request would: who limits its time means the server's, not this machine's."""
         import kubernetes.client  # noqa: F401  # for its effect
+
+    def begin(self) -> None:
+        """Do as much of the first request as is work of this process: what follows is mostly waiting.
+
+        Two threads that import at once get in each other's way: 90 ms (measured).
+        """
+        with self._lock:
+            plugin = self._where().user.plugin
+        self.prepare()
+        if plugin and is_meant(plugin):
+            self._open()
 
     @property
     def namespace(self) -> str:
@@ -254,7 +266,8 @@ class Kube:
         url = f"{path}?{urlencode(list(query))}" if query else path
         session = self._open()
         status, data, kind = self._send(session, method, path, url, body)
-        if status == 401 and session.credentials.renewable:
+        credentials = session.credentials
+        if (status == 401 and credentials.renewable) or (status == 403 and credentials.stand_in):
             # A token can be refused before the expiry that its plugin named; kubectl fails then.
             session = self._open(refused=session)
             status, data, kind = self._send(session, method, path, url, body)
@@ -279,7 +292,8 @@ class Kube:
             if session is None or session is refused or session.expired:
                 access = self._where()
                 with _translated(access):
-                    credentials = obtain(access.user)
+                    # Only the first: a token that expired or was refused is the plugin's own affair.
+                    credentials = obtain(access.user, stand_in=session is None, debug=self._debug)
                     same = session and _certificate(session.credentials) == _certificate(credentials)
                     client = session.client if session and same else _client(access, credentials)
                     session = self._session = _Session(access, client, credentials, _headers(access, credentials))
