@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/plugins:$(PATH):$(CURDIR)/$(BIN)
 TESTS ?=
 
-.PHONY: demo test check lint types bench soak lock dist dist-test clean
+.PHONY: demo test check lint types bench soak lock dist dist-test release notes clean
 
 demo: $(VENV)/ready ## the main job, on the embedded sandbox
 	@sh examples/demo.sh
@@ -44,6 +44,12 @@ dist-test: $(VENV)/ready ## all tests of plugins and terminal on an archive's pr
 	  $(BIN)/python -c 'import shutil, sys; shutil.unpack_archive(*sys.argv[1:])' "$$archive" build/programs && \
 	  ARCHIVE_UNDER_TEST="$(CURDIR)/$$archive" REPRODUCIBLE=1 $(BIN)/pytest -n 4 --dist loadgroup tests/release
 	@PROGRAMS_UNDER_TEST="$(CURDIR)/build/programs" $(BIN)/pytest -n 4 --dist loadgroup tests/e2e
+
+release: $(VENV)/ready ## krew's manifests: VERSION=v1.2.3 ARCHIVES=folder URL=address that the archives will stand under
+	@$(BIN)/python -m release.manifests "$(VERSION)" "$(ARCHIVES)" "$(URL)"
+
+notes: $(VENV)/ready ## what CHANGELOG.md says of VERSION
+	@$(BIN)/python -m release.notes "$(VERSION)"
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info

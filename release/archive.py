@@ -11,6 +11,7 @@ import hashlib
 import io
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tarfile
@@ -86,15 +87,17 @@ def _frozen(work: Path, epoch: int) -> Path:
     return programs
 
 
-def _files(folder: Path) -> Iterator[tuple[str, bytes, int]]:
-    """Every file of a folder in order: its name in the archive, its content, its mode; links as what they lead to.
+def _entries(folder: Path) -> Iterator[tuple[str, bytes | None, int]]:
+    """What is in a folder, in order: name in the archive, content (None: a folder), mode; links as what they lead to.
 
-    krew unpacks files and folders, and nothing else.
+    krew unpacks files and folders and nothing else, and a file of a zip only into a folder that the zip has named.
     """
     for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix()):
-        if path.is_file():
-            mode = 0o755 if os.access(path, os.X_OK) else 0o644
-            yield path.relative_to(folder).as_posix(), path.read_bytes(), mode
+        name = path.relative_to(folder).as_posix()
+        if path.is_dir():
+            yield name, None, 0o755
+        else:
+            yield name, path.read_bytes(), 0o755 if os.access(path, os.X_OK) else 0o644
 
 
 def _tar(folder: Path, epoch: int) -> bytes:
@@ -104,10 +107,11 @@ def _tar(folder: Path, epoch: int) -> bytes:
         gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=9, mtime=0, filename="") as compressed,
         tarfile.open(fileobj=compressed, mode="w", format=tarfile.USTAR_FORMAT) as archive,
     ):
-        for name, content, mode in _files(folder):
+        for name, content, mode in _entries(folder):
             entry = tarfile.TarInfo(name)
-            entry.size, entry.mode, entry.mtime = len(content), mode, epoch
-            archive.addfile(entry, io.BytesIO(content))
+            entry.type = tarfile.DIRTYPE if content is None else tarfile.REGTYPE
+            entry.size, entry.mode, entry.mtime = len(content or b""), mode, epoch
+            archive.addfile(entry, io.BytesIO(content or b""))
     return packed.getvalue()
 
 
@@ -116,10 +120,11 @@ def _zip(folder: Path, epoch: int) -> bytes:
     # zip knows no time before 1980.
     moment = time.gmtime(max(epoch, 315_532_800))[:6]
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name, content, mode in _files(folder):
-            entry = zipfile.ZipInfo(name, moment)
-            entry.create_system, entry.compress_type, entry.external_attr = 3, zipfile.ZIP_DEFLATED, mode << 16
-            archive.writestr(entry, content)
+        for name, content, mode in _entries(folder):
+            entry = zipfile.ZipInfo(f"{name}/" if content is None else name, moment)
+            kind = stat.S_IFDIR if content is None else stat.S_IFREG
+            entry.create_system, entry.compress_type, entry.external_attr = 3, zipfile.ZIP_DEFLATED, (kind | mode) << 16
+            archive.writestr(entry, content or b"")
     return packed.getvalue()
 
 

@@ -52,9 +52,11 @@ def test_it_holds_four_programs_one_folder_and_the_licences(
     assert {entry.name.partition("/")[0] for entry in entries} == {
         "LICENSE", "THIRD_PARTY_NOTICES", "_internal", *PROGRAMS,
     }  # fmt: skip
-    # krew unpacks nothing but files and folders.
-    assert {entry.type for entry in entries} == {tarfile.REGTYPE}
-    assert [entry.name for entry in entries] == sorted(entry.name for entry in entries)
+    # krew unpacks nothing but files and folders, and nothing whose name has two dots in a row.
+    assert {entry.type for entry in entries} == {tarfile.REGTYPE, tarfile.DIRTYPE}
+    names = [entry.name for entry in entries]
+    assert names == sorted(set(names))
+    assert not [name for name in names if ".." in name]
     assert {(entry.uid, entry.gid, entry.uname, entry.mode & ~0o100 & ~0o011) for entry in entries} == {
         (0, 0, "", 0o644)
     }
