@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/plugins:$(PATH):$(CURDIR)/$(BIN)
 TESTS ?=
 
-.PHONY: demo test check lint types bench soak lock dist dist-test release notes clean
+.PHONY: demo test check lint types bench soak lock dist dist-test release notes test-matrix clean
 
 demo: $(VENV)/ready ## the main job, on the embedded sandbox
 	@sh examples/demo.sh
@@ -50,6 +50,9 @@ release: $(VENV)/ready ## krew's manifests: VERSION=v1.2.3 ARCHIVES=folder URL=a
 
 notes: $(VENV)/ready ## what CHANGELOG.md says of VERSION
 	@$(BIN)/python -m release.notes "$(VERSION)"
+
+test-matrix: $(VENV)/ready ## the wheel on each Python from 3.11 on, with the lowest and the newest dependencies; needs an index
+	@$(BIN)/python -m release.matrix $(TESTS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
