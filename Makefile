@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/plugins:$(PATH):$(CURDIR)/$(BIN)
 TESTS ?=
 
-.PHONY: demo test aws-cli check lint types bench soak lock clean
+.PHONY: demo test aws-cli check lint types bench soak lock dist dist-test release notes test-matrix clean
 
 demo: $(VENV)/ready ## the main job, on the embedded sandbox
 	@sh examples/demo.sh
@@ -35,13 +35,33 @@ soak: $(VENV)/ready ## hundreds of seeds of the log engine, and a simulated day
 	@$(BIN)/python -m tests.soak
 
 lock: ## resolve requirements.txt anew (needs uv)
-	uv pip compile pyproject.toml --extra sandbox --group dev --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra sandbox --group dev --group dist --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.txt
 	echo 'awscli>=1.46' | uv pip compile - --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --quiet --output-file tests/aws-cli.txt
 
+dist: $(VENV)/ready ## dist/: the archive of this platform, whose programs need no Python
+	@$(BIN)/python -m release.archive dist
+
+# ARCHIVE is one that is built already, such as dist/kubectl-sagemaker-v0.1.0-linux-amd64.tar.gz.
+dist-test: $(VENV)/ready ## all tests of plugins and terminal on an archive's programs; that a second build is the same
+	@rm -rf build && mkdir build
+	@archive="$(ARCHIVE)"; archive="$${archive:-$$($(BIN)/python -m release.archive build)}" && \
+	  $(BIN)/python -c 'import shutil, sys; shutil.unpack_archive(*sys.argv[1:])' "$$archive" build/programs && \
+	  ARCHIVE_UNDER_TEST="$(CURDIR)/$$archive" REPRODUCIBLE=1 $(BIN)/pytest -n 4 --dist loadgroup tests/release
+	@PROGRAMS_UNDER_TEST="$(CURDIR)/build/programs" $(BIN)/pytest -n 4 --dist loadgroup tests/e2e
+
+release: $(VENV)/ready ## krew's manifests: VERSION=v1.2.3 ARCHIVES=folder URL=address that the archives will stand under
+	@$(BIN)/python -m release.manifests "$(VERSION)" "$(ARCHIVES)" "$(URL)"
+
+notes: $(VENV)/ready ## what CHANGELOG.md says of VERSION
+	@$(BIN)/python -m release.notes "$(VERSION)"
+
+test-matrix: $(VENV)/ready ## the wheel on each Python from 3.11 on, with the lowest and the newest dependencies; needs an index
+	@$(BIN)/python -m release.matrix $(TESTS)
+
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache build *.egg-info
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
 
 $(VENV)/ready: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "error: $(PYTHON) is missing or older than 3.11; name another with PYTHON=python3.x" >&2; exit 1; }

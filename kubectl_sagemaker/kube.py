@@ -7,7 +7,6 @@ is kubeconfig.py's to say, as whom credentials.py's.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import ipaddress
 import os
 import ssl
@@ -483,8 +482,6 @@ def _client(access: Access, credentials: Credentials) -> RESTClientObject:
     from kubernetes.client.rest import RESTClientObject
 
     proxy = access.proxy_url or environment_proxy(access.server) or ""
-    if proxy.startswith("socks") and importlib.util.find_spec("socks") is None:
-        raise Error("a socks5:// proxy needs the Python package PySocks", hint="pip install PySocks")
     if access.insecure:
         # It would warn on every request; the user asked for it.
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
@@ -513,6 +510,8 @@ def _tls(access: Access, credentials: Credentials) -> ssl.SSLContext:
         context = ssl.create_default_context(cadata=access.authority)
     except ssl.SSLError:
         raise Error("the certificate authority holds no valid certificate") from None
+    if access.authority is None and (bundle := _system_authorities(ssl.get_default_verify_paths())):
+        context.load_verify_locations(bundle)
     # As Go verifies: any certificate of the authority's is trusted, and what Python 3.13 asks of an authority
     # beyond that (a key identifier, which clusters' own authorities lack) is not.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -530,6 +529,28 @@ def _tls(access: Access, credentials: Credentials) -> ssl.SSLContext:
                     "the client certificate and its key are no pair of PEM texts, or the key has a passphrase"
                 ) from None
     return context
+
+
+BUNDLES: Final = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+"""Where systems keep the authorities that they trust: Debian, Fedora, SUSE, RHEL, Alpine, macOS, as Go knows them."""
+
+
+def _system_authorities(paths: ssl.DefaultVerifyPaths, bundles: Iterable[str] = BUNDLES) -> str | None:
+    """The system's file of authorities, where OpenSSL knows of none; None where it does.
+
+    It looks where it was told when it was built, which in an archive was another machine. Windows is asked by Python.
+    """
+    if paths.cafile or paths.capath or os.name == "nt":
+        return None
+    if os.environ.get(paths.openssl_cafile_env) or os.environ.get(paths.openssl_capath_env):
+        return None
+    return next(filter(os.path.isfile, bundles), None)
 
 
 @contextlib.contextmanager

@@ -19,14 +19,16 @@ PREFIXES: Final = ("AWS_", "KUBECTL_", "KUBERNETES_")
 NAMES: Final = frozenset(
     {
         "KUBECONFIG", "KUBECACHEDIR", "KUBERC",
-        "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE",
+        "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR",
         "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS", "LINES",
         "LANG", "LANGUAGE", "TZ", "PYTHONWARNINGS", "BOTO_CONFIG",
     }
 )  # fmt: skip
 
-PROGRAMS: Final = Path(sys.executable).parent
-"""Where this Python's kubectl-smlogs, kubectl-sagemaker and kubectl are."""
+HERE: Final = Path(sys.executable).parent
+"""Where this Python's own programs are, and the kubectl beside it."""
+PROGRAMS: Final = Path(os.environ.get("PROGRAMS_UNDER_TEST") or HERE)
+"""Where the kubectl-smlogs and kubectl-sagemaker are that are tested: this Python's, or an archive's."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -53,9 +55,9 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
 @functools.cache
 def kubectls() -> dict[str, str]:
     """Every kubectl there is, by its version: the one beside this Python, and PATH's own."""
-    others = (folder for folder in os.get_exec_path() if Path(folder).resolve() != PROGRAMS.resolve())
+    others = (folder for folder in os.get_exec_path() if Path(folder).resolve() != HERE.resolve())
     found = {}
-    for path in (shutil.which("kubectl", path=str(PROGRAMS)), shutil.which("kubectl", path=os.pathsep.join(others))):
+    for path in (shutil.which("kubectl", path=str(HERE)), shutil.which("kubectl", path=os.pathsep.join(others))):
         if path:
             answer = subprocess.run([path, "version", "--client", "-o", "json"], capture_output=True, check=True)
             found[f"kubectl-{json.loads(answer.stdout)['clientVersion']['gitVersion']}"] = path

@@ -85,23 +85,23 @@ def _put(file: Path, text: str) -> str:
 def _link(name: str) -> str:
     """Make one of the programs that kubectl asks findable in PATH; say what was done."""
     found = shutil.which(name)
-    if found and not Path(found).is_symlink():
+    if found and not (Path(found).is_symlink() or found.lower().endswith(".cmd")):
         return f"unchanged: {found}"
-    program = Path(sys.argv[0])
+    # A program that is no script is given the bare word that a shell found in PATH.
+    program = Path(shutil.which(sys.argv[0]) or sys.argv[0])
     source = program.resolve().with_name(name).with_suffix(program.suffix)
     if found and Path(found).resolve() == source.resolve():
         return f"unchanged: {found}"
     if not source.exists():
         raise Error(f"{source} is missing", hint="install kubectl-sagemaker anew")
     for folder in (program.absolute().parent, *map(Path, os.get_exec_path())):
-        target = folder / source.name
+        target = folder / name
         if str(folder) in os.get_exec_path() and os.access(folder, os.W_OK) and _free(target):
-            target.unlink(missing_ok=True)
             if os.name == "nt":
-                # A link takes a privilege there that few users have.
-                shutil.copy2(source, target)
-            else:
-                target.symlink_to(source)
+                # A link takes a privilege there that few have, and a copy would miss what lies beside the program.
+                return _put(target.with_name(f"{name}.cmd"), f'@"{source}" %*\r\n')
+            target.unlink(missing_ok=True)
+            target.symlink_to(source)
             return f"installed: {target}, from {source}"
     raise Error(f"no folder of PATH can be written to, for {name}", hint=f"put {source} into one")
 

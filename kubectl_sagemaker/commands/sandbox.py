@@ -41,6 +41,9 @@ from kubectl_sagemaker.options import Command
 @click.argument("command_line", metavar="[-- CMD [ARG]...]", nargs=-1, type=click.UNPROCESSED)
 def command(speed: float, command_line: tuple[str, ...]) -> int:
     """Serve, run, and go."""
+    if find_spec("kubectl_sagemaker.sandbox") is None:
+        # release/programs.spec leaves it out, as it does its server.
+        raise Error("the sandbox is left out of the archives", hint="a checkout or a pip install has it: see README.md")
     if find_spec("aiohttp") is None:
         raise Error("the sandbox needs aiohttp", hint="pip install 'kubectl-sagemaker[sandbox]'")
     from kubectl_sagemaker.sandbox.server import Sandbox

@@ -17,12 +17,22 @@ from kubectl_sagemaker.sandbox.resources import Resource
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule of a ClusterRole; every verb on every resource of every API group that it names."""
+
+    groups: tuple[str, ...]
+    resources: tuple[str, ...]
+    verbs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class User:
-    """Somebody known. The group `system:masters` may do everything; others may find out what is served."""
+    """Somebody known. The group `system:masters` may do everything; others may find out what is served, and `rules`."""
 
     name: str
     groups: tuple[str, ...] = ()
     uid: str = ""
+    rules: tuple[Rule, ...] = ()
 
 
 MASTERS: Final = "system:masters"
@@ -101,6 +111,12 @@ def allowed(user: User, attributes: Attributes) -> bool:
         return True
     known = user is not ANONYMOUS
     if attributes.resource:
+        subject = f"{attributes.resource}/{attributes.subresource}" if attributes.subresource else attributes.resource
+        if any(
+            attributes.group in rule.groups and subject in rule.resources and attributes.verb in rule.verbs
+            for rule in user.rules
+        ):
+            return True
         return known and attributes.verb == "create" and attributes.resource_name in REVIEWS
     paths = (*PUBLIC_PATHS, *DISCOVERY_PATHS) if known else PUBLIC_PATHS
     inside = any(attributes.path == path or attributes.path.startswith(f"{path}/") for path in paths)

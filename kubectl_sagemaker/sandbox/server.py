@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from kubectl_sagemaker.sandbox import aws, kubernetes
+from kubectl_sagemaker.sandbox.access import User
 from kubectl_sagemaker.sandbox.cluster import Cluster
 from kubectl_sagemaker.sandbox.parts import PARTS
 from kubectl_sagemaker.sandbox.world import Part, World
@@ -51,6 +52,8 @@ class Sandbox:
             account.credentials = self.account.credentials
         self.world = World(self.cluster, self.account, self._pretend, self.elsewhere)
         self.environment: dict[str, str] = {}
+        self.users: dict[str, User] = {}
+        """Whom the Kubernetes API knows, by bearer token; the two of the kubeconfig are added at the start."""
         self._stack = contextlib.ExitStack()
 
     def _pretend(self, moment: float | None) -> None:
@@ -85,14 +88,14 @@ class Sandbox:
         loop = asyncio.get_running_loop()
         try:
             admin, viewer = secrets.token_hex(16), secrets.token_hex(16)
-            tokens = {admin: kubernetes.ADMIN, viewer: kubernetes.VIEWER}
+            self.users |= {admin: kubernetes.ADMIN, viewer: kubernetes.VIEWER}
             runner = web.AppRunner(
                 aws.application(self.account, *self.elsewhere.values(), latency=self._latency), access_log=None
             )
             await runner.setup()
             try:
                 await web.TCPSite(runner, kubernetes.HOST, 0).start()
-                async with kubernetes.serve(self.cluster, tokens) as server:
+                async with kubernetes.serve(self.cluster, self.users) as server:
                     path = directory / "kubeconfig"
                     path.write_text(kubernetes.kubeconfig(server, admin=admin, viewer=viewer), "utf-8")
                     endpoint = f"http://{kubernetes.HOST}:{runner.addresses[0][1]}"

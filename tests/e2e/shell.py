@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from kubectl_sagemaker.sandbox.aws import Credential
 from kubectl_sagemaker.sandbox.server import Sandbox
-from tests.environment import PROGRAMS
+from tests.environment import HERE, PROGRAMS
 
 SECONDS: Final = 90
 """A process that lives longer fails its test. No answer is waited for so long: it is for a machine that is busy."""
@@ -94,10 +94,14 @@ def closed_port() -> int:
         return port
 
 
+def search_path() -> str:
+    """PATH with the programs under test first, then their kubectl, then the person's own folders."""
+    return os.pathsep.join([str(PROGRAMS), str(HERE), os.environ["PATH"]])
+
+
 def shell_of(sandbox: Sandbox) -> Shell:
     """A shell in a sandbox, with the plugins and their kubectl first in PATH."""
-    path = f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"
-    return Shell({**sandbox.environment, "PATH": path})
+    return Shell({**sandbox.environment, "PATH": search_path()})
 
 
 Event = dict[str, Any]

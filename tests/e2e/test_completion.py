@@ -13,7 +13,7 @@ import pytest
 
 from kubectl_sagemaker.sandbox.server import Sandbox
 from tests.e2e.shell import SECONDS, Ran, Shell, closed_port, kubeconfig_with
-from tests.environment import PROGRAMS
+from tests.environment import HERE, PROGRAMS
 
 TRAINING = [
     "churn", "forger", "halted", "hostile", "long", "mnist", "no-region", "not-reconciled", "running", "shared",
@@ -259,7 +259,8 @@ def test_the_programs_for_kubectl_come_beside_the_plugin_on_path(person: Shell, 
     """As krew has it: a folder of PATH with links to the plugins, and only to them."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    for program in ("kubectl", "kubectl-smlogs", "kubectl-sagemaker"):
+    (folder / "kubectl").symlink_to(HERE / "kubectl")
+    for program in ("kubectl-smlogs", "kubectl-sagemaker"):
         (folder / program).symlink_to(PROGRAMS / program)
     person = person.having(PATH=os.pathsep.join([str(folder), "/usr/bin", "/bin"]))
     assert "xgb" not in complete(person, "smlogs", "trainingjob", "x")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.shell import Ran, Shell
-from tests.environment import PROGRAMS, kubectls
+from tests.environment import HERE, kubectls
 
 CHECKOUT = Path(__file__).parents[2]
 PLUGINS = CHECKOUT / "plugins"
@@ -31,7 +31,7 @@ def checkout(tmp_path: Path) -> Path:
     root = tmp_path / "a person's check out"
     shutil.copytree(PLUGINS, root / "plugins")
     (root / ".venv").mkdir()
-    (root / ".venv" / "bin").symlink_to(PROGRAMS)
+    (root / ".venv" / "bin").symlink_to(HERE)
     return root
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.shell import Ran, Shell, finish
 from tests.e2e.world import ACK, LEGACY
-from tests.environment import PROGRAMS, kubectls
+from tests.environment import HERE, kubectls
 
 LOOPBACK = "127.0.0.1"
 
@@ -20,7 +20,7 @@ LOOPBACK = "127.0.0.1"
 @pytest.fixture
 def outside(tmp_path: Path) -> Shell:
     """A shell outside of any sandbox, with temporary files in a folder of its own."""
-    path = f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"
+    path = f"{HERE}{os.pathsep}{os.environ['PATH']}"
     return Shell({**os.environ, "PATH": path, "TMPDIR": str(tmp_path)})
 
 

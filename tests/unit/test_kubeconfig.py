@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 import os
+import socket
+import ssl
 import textwrap
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kubectl_sagemaker.connection import Connection
-from kubectl_sagemaker.errors import Error, Usage
-from kubectl_sagemaker.kube import Kube, environment_proxy, translate
+from kubectl_sagemaker.errors import Error, Unavailable, Usage
+from kubectl_sagemaker.kube import Kube, _system_authorities, environment_proxy, translate
 from kubectl_sagemaker.kubeconfig import Access, User, load
 
 PEM = "-----BEGIN CERTIFICATE-----\nsecret\n-----END CERTIFICATE-----\n"
@@ -321,14 +324,37 @@ def test_secrets_are_in_no_repr(file: Path) -> None:
     assert "hush" not in repr(connection) + repr(load(connection))
 
 
-def test_a_socks_proxy_needs_its_package(file: Path) -> None:
-    import importlib.util
+def test_a_socks_proxy_is_asked_for_the_server_by_its_name(file: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
 
-    if importlib.util.find_spec("socks"):
-        pytest.skip("PySocks is installed")
-    with pytest.raises(Error, match="needs the Python package PySocks") as raised:
-        Kube(Connection(proxy_url="socks5://me:secret@127.0.0.1:9")).call("GET", "/version")
+        def refuse() -> bytes:
+            connection, _ = server.accept()
+            with connection, connection.makefile("rb") as asked:
+                greeting = asked.read(4)
+                connection.sendall(b"\x05\x00")  # no password is needed
+                request = asked.read(7 + len("c.example"))
+                connection.sendall(b"\x05\x05\x00\x01" + bytes(6))  # refused
+                return greeting + request
+
+        asked = pool.submit(refuse)
+        proxy = f"socks5h://me:secret@127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(Unavailable) as raised:
+            Kube(Connection(server="https://c.example", proxy_url=proxy)).call("GET", "/version")
+    assert asked.result(10) == b"\x05\x02\x00\x02\x05\x01\x00\x03\x09c.example\x01\xbb"
     assert "secret" not in raised.value.message
+
+
+def test_the_systems_authorities_are_found_where_openssl_looks_elsewhere(tmp_path: Path) -> None:
+    nowhere = ssl.get_default_verify_paths()._replace(cafile="", capath="")
+    (tmp_path / "second").write_text("")
+    bundles = [str(tmp_path / name) for name in ("first", "second", "third")]
+    assert _system_authorities(nowhere, bundles) == bundles[1]
+    assert _system_authorities(nowhere, bundles[:1]) is None
+    # Where OpenSSL finds some, or the person says where, it is not overruled.
+    assert _system_authorities(nowhere._replace(capath="/etc/ssl/certs"), bundles) is None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", "/mine")
+        assert _system_authorities(nowhere, bundles) is None
 
 
 @pytest.mark.parametrize(
