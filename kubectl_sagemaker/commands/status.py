@@ -108,6 +108,7 @@ def command(
         if watch:
             from kubectl_sagemaker import watching
 
+            env.started()
             return watching.many(
                 env,
                 watching.View(
@@ -149,6 +150,7 @@ def _one(env: Env, targets: list[kinds.Target], name: str, output: str, colour: 
             colour=colour,
             drawn=_is_drawn(env, output),
         )
+        env.started()
         return watching.one(env, view, found.job)
     if output == "name":
         env.write(documents.as_names([found.job]))

@@ -96,7 +96,11 @@ FLAGS = frozenset(
 )
 """What tells the flags of a command."""
 CLUSTER = FLAGS | {"credentials", "eks", "kube", "kubeconfig"}
-JOBS = CLUSTER | {"commands", "commands.status", "jobs", "render", "render.jobs"}
+STATUS = FLAGS | {"commands", "commands.status", "render", "render.documents"}
+LIST = CLUSTER | STATUS | {"jobs", "render.states", "render.table"}
+DETAILS = (CLUSTER | STATUS | {"console", "details", "jobs", "render.panel", "render.states", "sagemaker"}) | {
+    f"logs.{name}" for name in ("children", "failure", "lanes", "pace", "read", "source")
+}
 ASKING = frozenset({"kubernetes", "orjson", "ssl", "urllib3", "yaml", "zoneinfo"})
 """The last is orjson's."""
 COSTS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
@@ -105,19 +109,19 @@ COSTS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "smlogs trainigjob xgb": (FLAGS | {"commands", "commands.smlogs"}, frozenset()),
     "smlogs trainingjob xgb --until 1h -f": (FLAGS | {"commands", "commands.smlogs"}, frozenset({"zoneinfo"})),
     "sagemaker stats": (frozenset({"cli", "errors", "text"}), frozenset()),
-    "sagemaker status --help": (FLAGS | {"commands", "commands.status"}, frozenset()),
-    "sagemaker status pods xgb": (JOBS - {"credentials", "eks", "kube", "kubeconfig"}, frozenset()),
+    "sagemaker status --help": (STATUS, frozenset()),
+    "sagemaker status pods xgb": (STATUS, frozenset()),
     "completion.smlogs tra": (FLAGS | {"commands", "commands.smlogs", "completion"}, frozenset()),
     "completion.smlogs --fo": (FLAGS | {"commands", "commands.smlogs", "completion"}, frozenset()),
     "completion.sagemaker st": (
-        FLAGS | {"commands", "completion"} | {f"commands.{verb}" for verb in VERBS.values()},
+        STATUS | {"completion", "kubeconfig"} | {f"commands.{verb}" for verb in VERBS.values()},
         frozenset(),
     ),
     "completion.smlogs batchtransformjob ": (CLUSTER | {"commands", "commands.smlogs", "completion"}, ASKING),
-    "sagemaker status -A -o json": (JOBS, ASKING),
-    "sagemaker status -A -o name": (JOBS, ASKING),
-    "sagemaker status -A": (JOBS, ASKING | {"rich"}),
-    "sagemaker status batchtransformjob xgboost-batch": (JOBS, ASKING | {"rich"}),
+    "sagemaker status -A -o json": (LIST, ASKING),
+    "sagemaker status -A -o name": (LIST, ASKING),
+    "sagemaker status -A": (LIST, ASKING | {"rich"}),
+    "sagemaker status batchtransformjob xgboost-batch": (DETAILS, ASKING | {"botocore", "rich"}),
 }
 """By command line, which modules of ours and which heavy packages it may import; none more."""
 
