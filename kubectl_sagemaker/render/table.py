@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 GAP: Final = "   "
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Column:
-    """A column of the table; `value` takes the job and the time, in seconds since the epoch."""
+    """A column of the table; `value` takes the job and the time, in seconds since the epoch. Each is itself alone."""
 
     heading: str
     value: Callable[[Job, float], str]

@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import queue
+import signal
 import statistics
 import subprocess
 import sys
@@ -120,6 +121,18 @@ def run(words: list[str], environment: dict[str, str]) -> tuple[float, float, in
     return time.monotonic() - began, usage.ru_maxrss / 1024, lines
 
 
+def watch(words: list[str], environment: dict[str, str], seconds: float) -> str:
+    """Memory and processor time of a watch in which nothing happens."""
+    began = time.monotonic()
+    process = subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL)
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    _, _, usage = os.wait4(process.pid, 0)
+    process.returncode = 130
+    taken = usage.ru_utime + usage.ru_stime
+    return f"{usage.ru_maxrss / 1024:.0f} MB, {taken:.1f} s of processor time in {time.monotonic() - began:.0f} s"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--count", type=int, default=5000)
@@ -147,6 +160,7 @@ def main() -> None:
                 if number:
                     # The first run fills the caches.
                     taken[name].append(figures)
+        watched = watch([ours, "status", "-w", f"trainingjobs.{ACK.name}"], environment, 30)
     base = statistics.median(seconds for seconds, _, _ in taken["kubectl get"])
     for name, runs in taken.items():
         median = statistics.median(seconds for seconds, _, _ in runs)
@@ -154,6 +168,7 @@ def main() -> None:
             f"{name:<20}{median:>7.2f} s {median / base:>5.2f} × {max(memory for _, memory, _ in runs):>5.0f} MB"
             f"  ({runs[0][2]:,} lines)\n"
         )
+    sys.stdout.write(f"status -w, piped: {watched}\n")
 
 
 if __name__ == "__main__":
