@@ -1,12 +1,16 @@
 # Two commands for everybody: `make demo` and `make test`. Both build .venv first, from requirements.txt.
 PYTHON ?= python3
 VENV := .venv
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
 BIN := $(VENV)/bin
 # The plugins of this checkout, then the person's own kubectl; .venv has one for machines without.
 export PATH := $(CURDIR)/plugins:$(PATH):$(CURDIR)/$(BIN)
+endif
 TESTS ?=
 
-.PHONY: demo test aws-cli check lint types bench soak lock dist dist-test release notes test-matrix clean
+.PHONY: demo test aws-cli check lint types bench soak lock dist dist-test release notes test-matrix documents clean
 
 demo: $(VENV)/ready ## the main job, on the embedded sandbox
 	@sh examples/demo.sh
@@ -46,10 +50,12 @@ dist: $(VENV)/ready ## dist/: the archive of this platform, whose programs need 
 # ARCHIVE is one that is built already, such as dist/kubectl-sagemaker-v0.1.0-linux-amd64.tar.gz.
 dist-test: $(VENV)/ready ## all tests of plugins and terminal on an archive's programs; that a second build is the same
 	@rm -rf build && mkdir build
-	@archive="$(ARCHIVE)"; archive="$${archive:-$$($(BIN)/python -m release.archive build)}" && \
+	@archive="$(abspath $(ARCHIVE))"; archive="$${archive:-$(CURDIR)/$$($(BIN)/python -m release.archive build)}" && \
 	  $(BIN)/python -c 'import shutil, sys; shutil.unpack_archive(*sys.argv[1:])' "$$archive" build/programs && \
-	  ARCHIVE_UNDER_TEST="$(CURDIR)/$$archive" REPRODUCIBLE=1 $(BIN)/pytest -n 4 --dist loadgroup tests/release
+	  ARCHIVE_UNDER_TEST="$$archive" REPRODUCIBLE=1 $(BIN)/pytest -n 4 --dist loadgroup tests/release
+ifneq ($(OS),Windows_NT)
 	@PROGRAMS_UNDER_TEST="$(CURDIR)/build/programs" $(BIN)/pytest -n 4 --dist loadgroup tests/e2e
+endif
 
 release: $(VENV)/ready ## krew's manifests: VERSION=v1.2.3 ARCHIVES=folder URL=address that the archives will stand under
 	@$(BIN)/python -m release.manifests "$(VERSION)" "$(ARCHIVES)" "$(URL)"
@@ -59,6 +65,9 @@ notes: $(VENV)/ready ## what CHANGELOG.md says of VERSION
 
 test-matrix: $(VENV)/ready ## the wheel on each Python from 3.11 on, with the lowest and the newest dependencies; needs an index
 	@$(BIN)/python -m release.matrix $(TESTS)
+
+documents: $(VENV)/ready ## the docs' tables of flags, kinds and rights, and the picture, from the program
+	@$(BIN)/python -m release.documents
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info

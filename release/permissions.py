@@ -103,7 +103,7 @@ def cluster_role(needs: Iterable[Need] = NEEDS) -> list[dict[str, list[str]]]:
     """The rules of a ClusterRole for them."""
     verbs = sorted({verb for need in needs for verb in need.verbs})
     namespaces = sorted({need.namespaces for need in needs} - {""})
-    rules = [{"apiGroups": [group.name], "resources": plurals(group), "verbs": verbs} for group in GROUPS]
+    rules = [{"apiGroups": [group.name], "resources": plurals(group), "verbs": list(verbs)} for group in GROUPS]
     if namespaces:
         rules.append({"apiGroups": [""], "resources": ["namespaces"], "verbs": namespaces})
     return rules

@@ -1,0 +1,56 @@
+"""The workflows: actions pinned, rights few, and nothing of substance that `make` does not do here, too."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import pytest
+
+from release.project import CHECKOUT, PLATFORMS
+
+WORKFLOWS: Final = sorted((CHECKOUT / ".github" / "workflows").glob("*.yaml"))
+each_workflow = pytest.mark.parametrize("name", [path.name for path in WORKFLOWS])
+
+
+def workflow(name: str) -> dict[str, Any]:
+    """A workflow as it is read."""
+    import yaml
+
+    return dict(yaml.safe_load((CHECKOUT / ".github" / "workflows" / name).read_text()))
+
+
+@each_workflow
+def test_every_action_is_pinned_to_a_commit_with_its_version_beside_it(name: str) -> None:
+    text = (CHECKOUT / ".github" / "workflows" / name).read_text()
+    used = re.findall(r"uses: (.*)", text)
+    assert used
+    assert [line for line in used if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)] == []
+
+
+@each_workflow
+def test_rights_are_given_to_the_job_that_needs_them(name: str) -> None:
+    found = workflow(name)
+    assert found["permissions"] == {"contents": "read"}
+    writing = {job for job, body in found["jobs"].items() if "write" in str(body.get("permissions", ""))}
+    assert writing <= {"publish", "propose"}
+    # What writes runs for a tag alone, and runs nothing of a checkout that somebody proposes.
+    assert {found["jobs"][job]["if"] for job in writing} <= {"github.ref_type == 'tag'"}
+    # Without `${{ }}` in a script, no name of a branch or tag can be a command.
+    scripts = [step["run"] for body in found["jobs"].values() for step in body["steps"] if "run" in step]
+    assert not [script for script in scripts if "${{" in script]
+
+
+@each_workflow
+def test_what_it_makes_can_be_made_here(name: str) -> None:
+    made = re.findall(r"\bmake (?:--\S+ )*([a-z-]+)", (CHECKOUT / ".github" / "workflows" / name).read_text())
+    targets = set(re.findall(r"^([a-z-]+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE))
+    assert set(made) - {"and"} <= targets
+
+
+def test_the_release_builds_every_platform() -> None:
+    jobs = workflow("release.yaml")["jobs"]
+    linux = {f"linux-{entry['arch']}" for entry in jobs["linux"]["strategy"]["matrix"]["include"]}
+    desktop = {entry["name"] for entry in jobs["desktop"]["strategy"]["matrix"]["include"]}
+    assert linux | desktop == {f"{platform.os}-{platform.arch}" for platform in PLATFORMS}
+    assert all("manylinux_2_28" in entry["image"] for entry in jobs["linux"]["strategy"]["matrix"]["include"])
