@@ -79,13 +79,13 @@ def _flag(option: click.Option, context: click.Context) -> str:
 
 def needs() -> str:
     """Each command's rights."""
-    text = _table("command", "verbs on the resources", "in AWS, needed", "in AWS, says more or takes less time")
+    text = _table("command", "verbs on the resources", "in AWS, needed", "in AWS, says more, has more parts, or takes less time")
     for need in permissions.NEEDS:
         text += _row(
             f"`{need.command}`",
             ", ".join(f"`{verb}`" for verb in need.verbs) + (" (and namespaces)" if need.namespaces else ""),
             "<br>".join(f"`{action}`" for action in need.actions) or "–",
-            "<br>".join(f"`{action}`" for action in need.enriching) or "–",
+            "<br>".join(f"`{action}`" for action in (*need.enriching, *need.parts)) or "–",
         )
     return text
 

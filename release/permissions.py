@@ -24,6 +24,13 @@ class Need:
     """In AWS; without one of them the command fails."""
     enriching: tuple[str, ...] = ()
     """In AWS; without one of them the command does the same, says less of the job, or takes longer."""
+    parts: tuple[str, ...] = ()
+    """In AWS; without one of them its part of the screen is missing, which is told."""
+
+    @property
+    def all_actions(self) -> tuple[str, ...]:
+        """Everything that it asks of AWS."""
+        return (*self.actions, *self.enriching, *self.parts)
 
 
 NEEDS: Final = (
@@ -77,7 +84,18 @@ NEEDS: Final = (
         actions=("logs:FilterLogEvents", "sagemaker:ListPipelineExecutionSteps", f"{DESCRIBE}…"),
     ),
     Need(command="sagemaker status", verbs=("list",)),
-    Need(command="sagemaker status KIND NAME", verbs=("get",)),
+    Need(
+        command="sagemaker status KIND NAME",
+        verbs=("get",),
+        parts=(
+            f"{DESCRIBE}…",
+            "sagemaker:ListTrainingJobsForHyperParameterTuningJob",
+            "sagemaker:ListPipelineExecutionSteps",
+            "sagemaker:DescribeEndpointConfig",
+            "logs:FilterLogEvents",
+        ),
+    ),
+    Need(command="sagemaker status -w", verbs=("list", "watch")),
     Need(command="TAB", verbs=("list",), namespaces="list"),
 )
 
@@ -95,7 +113,7 @@ def described() -> list[str]:
 
 def actions(needs: Iterable[Need] = NEEDS) -> list[str]:
     """Every action that the needs name, Describe… spelt out."""
-    named = {action for need in needs for action in (*need.actions, *need.enriching)}
+    named = {action for need in needs for action in need.all_actions}
     return sorted(named - {f"{DESCRIBE}…"}) + (described() if f"{DESCRIBE}…" in named else [])
 
 

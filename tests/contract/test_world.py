@@ -80,9 +80,16 @@ def test_what_the_sandbox_shows_is_valid_and_is_read_the_same(
         found = jobs.find(kube, [kinds.Target(kind, (api,))], server.namespace, name).job
         read = jobs.read(kind, api, thing)
         expected = replace(
-            read, name=name, namespace=server.namespace, resource_creation_time=found.resource_creation_time
+            read,
+            name=name,
+            namespace=server.namespace,
+            resource_creation_time=found.resource_creation_time,
+            uid=found.uid,
+            # A JSON object has no order.
+            counters=found.counters,
         )
         assert found == expected
+        assert dict(found.counters) == dict(read.counters)
 
 
 def test_labels_select_what_the_sandbox_labels(server: Api, kube: Kube, world: World) -> None:
