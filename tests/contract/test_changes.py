@@ -214,17 +214,15 @@ class TestRestart:
         )
         assert process.stdout
         assert process.stderr
-        while "trainingjob/survivor: ? no status" not in process.stdout.readline():
-            pass
+        # Other tests' resources have lines as well.
+        assert any("trainingjob/survivor: ? no status" in line for line in process.stdout)
         own_server.stop_serving()
         assert re.fullmatch(r"cannot reach 127\.0\.0\.1:\d+: .*; trying again\n", process.stderr.readline())
         own_server.serve_again()
         assert process.stderr.readline() == "watching again\n"
         status = {"status": {"trainingJobStatus": "InProgress"}}
         own_server.request("PATCH", f"{self.PATH}/survivor/status", status, content_type="application/merge-patch+json")
-        # Other tests' resources have lines as well.
-        while not process.stdout.readline().endswith(" * trainingjob/survivor: ▸ InProgress\n"):
-            pass
+        assert any(line.endswith(" * trainingjob/survivor: ▸ InProgress\n") for line in process.stdout)
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=SECONDS) == ("", "")
         assert process.returncode == 130
