@@ -79,7 +79,9 @@ def _flag(option: click.Option, context: click.Context) -> str:
 
 def needs() -> str:
     """Each command's rights."""
-    text = _table("command", "verbs on the resources", "in AWS, needed", "in AWS, says more, has more parts, or takes less time")
+    text = _table(
+        "command", "verbs on the resources", "in AWS, needed", "in AWS, says more, has more parts, or takes less time"
+    )
     for need in permissions.NEEDS:
         text += _row(
             f"`{need.command}`",
