@@ -10,13 +10,17 @@ export PATH := $(CURDIR)/plugins:$(PATH):$(CURDIR)/$(BIN)
 endif
 TESTS ?=
 
-.PHONY: demo test check lint types bench soak lock dist dist-test release notes test-matrix documents clean
+.PHONY: demo test aws-cli check lint types bench soak lock dist dist-test release notes test-matrix documents clean
 
 demo: $(VENV)/ready ## the main job, on the embedded sandbox
 	@sh examples/demo.sh
 
-test: $(VENV)/ready ## all tests
+test: $(VENV)/ready aws-cli ## all tests
 	@$(BIN)/pytest -n 4 --dist loadgroup $(TESTS)
+
+# What our token of EKS is compared with: an environment of its own, for it pins packages that we have newer.
+aws-cli: $(VENV)/ready
+	@$(MAKE) --silent $(VENV)/aws-cli/ready || echo "aws-cli could not be installed: what compares with it is skipped" >&2
 
 check: lint types test ## lint, types, tests
 
@@ -37,6 +41,8 @@ soak: $(VENV)/ready ## hundreds of seeds of the log engine, and a simulated day
 lock: ## resolve requirements.txt anew (needs uv)
 	uv pip compile pyproject.toml --extra sandbox --group dev --group dist --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.txt
+	echo 'awscli>=1.46' | uv pip compile - --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --quiet --output-file tests/aws-cli.txt
 
 dist: $(VENV)/ready ## dist/: the archive of this platform, whose programs need no Python
 	@$(BIN)/python -m release.archive dist
@@ -72,5 +78,12 @@ $(VENV)/ready: requirements.txt pyproject.toml
 	@echo "building $(VENV) (once, about a minute)" >&2
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+	  --config-settings editable_mode=compat --editable .
+	@touch $@
+
+$(VENV)/aws-cli/ready: tests/aws-cli.txt
+	@echo "installing aws-cli for the tests (once, some seconds)" >&2
+	@$(PYTHON) -m venv $(VENV)/aws-cli
+	@$(VENV)/aws-cli/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	@touch $@

@@ -1,4 +1,4 @@
-"""The only importer of `boto3`: one door to AWS, with its errors made ours.
+"""The only importer of `botocore`, with eks.py: one door to AWS, with its errors made ours.
 
 `Aws.call` is the whole surface. Clients of CloudWatch Logs make a single attempt, because the engine retries by its
 own rules (a follower must outlive botocore's four tries); others keep botocore's three. A connection that is not
@@ -8,6 +8,7 @@ there in 5 s or silent for 20 s counts as failed: botocore's own 60 s is a stall
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import threading
 import time
@@ -70,6 +71,7 @@ class Aws:
         self.account = account
         self._debug = debug
         self._session: Any = None
+        self._renewed = False
         self._clients: dict[tuple[str, str | None, str | None], Any] = {}
         self._account_id: str | None = None
         self._making = threading.RLock()
@@ -79,25 +81,33 @@ class Aws:
     def region(self) -> str | None:
         """The region of --region, the environment or the profile; None if none of them names one."""
         return self.account.region or self._translated(
-            "reading the AWS configuration", lambda: self.session.region_name
+            "reading the AWS configuration", lambda: self.session.get_config_variable("region")
         )
 
     @property
     def session(self) -> Any:
-        """The boto3 session, made at first use."""
+        """The botocore session, made at first use."""
         if self._session is None:
-            import boto3.session
-            import botocore.session
-
-            core = botocore.session.Session()
-            core.register_component("response_parser_factory", _pages())
-            self._session = boto3.session.Session(
-                botocore_session=core,
-                profile_name=self.account.profile,
-                # boto3 reads AWS_DEFAULT_REGION alone; AWS_REGION goes before it in AWS's other tools, and in pods.
-                region_name=self.account.region or os.environ.get("AWS_REGION"),
-            )
+            session = core_session(self.account.profile)
+            session.register_component("response_parser_factory", _pages())
+            # botocore reads AWS_DEFAULT_REGION alone; AWS_REGION goes before it in AWS's other tools, and in pods.
+            if region := self.account.region or os.environ.get("AWS_REGION"):
+                session.set_config_variable("region", region)
+            self._session = session
         return self._session
+
+    def prepare(self) -> None:
+        """Import and read what a client of CloudWatch Logs needs, while somebody waits for the API server.
+
+        A client made after it, for whichever region, costs 3 ms. This one is unsigned: no credentials are looked for
+        before it is known where STS is. What is wrong with the configuration, the first call says.
+        """
+        from botocore import UNSIGNED
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError
+
+        with contextlib.suppress(BotoCoreError, ValueError, OSError), self._making:
+            self.session.create_client("logs", region_name="us-east-1", config=Config(signature_version=UNSIGNED))
 
     @property
     def heals(self) -> bool:
@@ -108,9 +118,11 @@ class Aws:
     def renew(self) -> None:
         """Forget session and clients, so that the next call reads the credentials anew.
 
-        A client and its session keep the old key after the credentials file has changed (measured).
+        A client and its session keep the old key after the credentials file has changed (measured); and so would the
+        cache of roles, where AWS refuses a role's credentials before their time.
         """
         self._session = None
+        self._renewed = True
         self._account_id = None
         self._clients.clear()
 
@@ -171,7 +183,9 @@ class Aws:
     def _made(self, service: str, region: str | None, endpoint_url: str | None, **settings: Any) -> Any:
         from botocore.config import Config
 
-        return self.session.client(
+        if region and not self._clients and not self._renewed:
+            share_roles(self.session, region)
+        return self.session.create_client(
             service,
             region_name=region,
             endpoint_url=endpoint_url,
@@ -186,7 +200,6 @@ class Aws:
     def _translated(self, doing: str, do: Callable[[], Any]) -> Any:
         """Run `do`; whatever botocore raises becomes one of ours."""
         import botocore.exceptions as aws
-        from boto3.exceptions import Boto3Error
         from botocore.parsers import ResponseParserError
 
         try:
@@ -217,7 +230,7 @@ class Aws:
             raise Error(f"{doing}: {phrase(str(error))}", hint=hint) from error
         except (aws.HTTPClientError, aws.ConnectionError, aws.IncompleteReadError) as error:
             raise Unavailable(f"{doing}: {phrase(str(error))}") from error
-        except (aws.BotoCoreError, Boto3Error, ValueError, OSError) as error:
+        except (aws.BotoCoreError, ValueError, OSError) as error:
             # ValueError: an --endpoint-url that is no URL. OSError: a credential_process that can't be run.
             raise Error(f"{doing}: {phrase(str(error))}") from error
 
@@ -236,10 +249,10 @@ class Aws:
     def _login(self) -> str:
         """What to run to get credentials, for the way in which this profile gets them."""
         session = self._session
-        profile = session.profile_name if session is not None else self.account.profile or "default"
+        profile = (session.profile if session is not None else self.account.profile) or "default"
         settings: Mapping[str, Any] = {}
         if session is not None:
-            settings = session._session.full_config.get("profiles", {}).get(profile, {})
+            settings = session.full_config.get("profiles", {}).get(profile, {})
         named = "" if profile == "default" else f" --profile {one_line(profile)}"
         if "sso_session" in settings or "sso_start_url" in settings:
             return f"run `aws sso login{named}`"
@@ -258,6 +271,66 @@ class Aws:
 
         known = botocore.session.Session().available_profiles
         return f"known profiles: {', '.join(map(one_line, known))}" if known else "no profile is configured"
+
+
+SERVICES: Final = ("logs", "sagemaker", "sts", "sso", "sso-oidc", "signin")
+"""What is asked of AWS here, or by botocore for credentials."""
+
+
+def core_session(profile: str | None = None, *, usual_profile: str | None = None) -> Any:
+    """A botocore session, with the models that this process has read already.
+
+    `profile` goes before keys in the environment, as a flag does, `usual_profile` after them, as AWS_PROFILE does.
+    boto3's own sessions cost 27 ms more (measured), for what is not used here.
+    """
+    import botocore.session
+    from botocore.configprovider import ConstantProvider
+
+    session = botocore.session.Session(profile=profile)
+    if usual_profile:
+        session.get_component("config_store").set_config_provider("profile", ConstantProvider(usual_profile))
+    session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
+    return session
+
+
+@functools.cache
+def _loader(data_path: str | None) -> Any:
+    """A loader that looks for no other services, and reads its files with orjson.
+
+    botocore's own lists hundreds of folders, twice, to find out that one of them is there: 17 ms. Its json takes 23 ms
+    for the endpoints of all services and the operations of one, orjson 8 (both measured).
+    """
+    import gzip
+
+    import orjson
+    from botocore.loaders import JSONFileLoader, Loader, create_loader
+
+    class Files(JSONFileLoader):  # type: ignore[misc]  # botocore has no types
+        def load_file(self, file_path: str) -> Any:
+            for extension, opened in ((".json", open), (".json.gz", gzip.open)):
+                with contextlib.suppress(FileNotFoundError), opened(f"{file_path}{extension}", "rb") as file:
+                    return orjson.loads(file.read())
+            return None
+
+    class Known(Loader):  # type: ignore[misc]  # the same
+        def list_available_services(self, type_name: str) -> list[str]:
+            del type_name
+            return list(SERVICES)
+
+    paths = create_loader(data_path).search_paths
+    return Known(extra_search_paths=paths, file_loader=Files(), include_default_search_paths=False)
+
+
+def share_roles(session: Any, region: str) -> None:
+    """Take credentials of roles from aws-cli's cache, and leave them there: a code of MFA is then asked for once.
+
+    The key of a role there is botocore's, and so the same for both. `region` is where STS is asked.
+    """
+    from botocore.credentials import create_credential_resolver
+    from botocore.utils import JSONFileCache
+
+    cache = JSONFileCache(os.path.expanduser("~/.aws/cli/cache"))
+    session.register_component("credential_provider", create_credential_resolver(session, cache, region))
 
 
 AWS_DOMAINS: Final = (

@@ -27,6 +27,8 @@ Offer: TypeAlias = Callable[[click.Context, click.Parameter, str], list[Any]]
 
 SECONDS: Final = 0.8
 """How long the cluster may take, exec plugin included: the shell waits. Python's start takes the rest of a second."""
+MOST_INSTANCES: Final = 100
+"""Instances that are offered, at most: a resource's spec may hold any number."""
 PLAIN: Final = re.compile(r"[A-Za-z0-9@%+=:,./_~-]+")
 """Words that no shell reads as anything but themselves. A server's answer goes to the person's command line, so what
 is not plain is left out, control characters included."""
@@ -106,6 +108,32 @@ def _names(ctx: click.Context, targets: Sequence[kinds.Target]) -> list[str]:
                 continue
 
     return _asked(ctx, ask) if targets else []
+
+
+def instances(ctx: click.Context, param: click.Parameter, word: str) -> list[str]:
+    """Offer the instances of the resource on the line, where its spec tells their names."""
+    del param
+    # click's parser stops at a flag without its value, and leaves the words where they are.
+    words: Sequence[str] = ctx.params.get("words") or ctx.args
+    kind, _, name = words[0].partition("/") if len(words) == 1 else ("", "", "")
+    if len(words) == 2:
+        kind, name = words
+    targets = _meant(kind) if PLAIN.fullmatch(name) else ()
+
+    def ask(kube: Kube) -> Iterable[str]:
+        from kubectl_sagemaker import jobs
+
+        namespace = kube.namespace
+        for kind, api in ((target.kind, api) for target in targets for api in target.apis):
+            try:
+                job = jobs.read(kind, api, kube.get(api, namespace, name))
+            except (Forbidden, NotFound, Usage):
+                continue
+            count = sum(machines.count or 0 for machines in job.instances)
+            host = kind.log.host if kind.log else ""
+            yield from (host.format(number=number) for number in range(1, min(count, MOST_INSTANCES) + 1) if host)
+
+    return [each for each in _asked(ctx, ask) if each.startswith(word)] if targets else []
 
 
 def namespaces(ctx: click.Context, param: click.Parameter, word: str) -> list[str]:

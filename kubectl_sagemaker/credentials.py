@@ -13,15 +13,18 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from kubectl_sagemaker import eks
 from kubectl_sagemaker.errors import Error
 from kubectl_sagemaker.kubeconfig import ExecPlugin, User, read_file, reason
 from kubectl_sagemaker.text import CONTROL, one_line
 
+COMMAND: Final = "the token of aws eks get-token comes from the command"
 TOKEN_FILE_LIFE: Final = timedelta(minutes=1)
 """A token file is read again after this time: a pod's is replaced while the pod runs."""
 
@@ -38,11 +41,21 @@ class Credentials:
     expires: datetime | None = None
     renewable: bool = False
     """Whether obtaining them again may give others."""
+    stand_in: bool = False
+    """Whether the plugin that they come from was not run: if they are refused, for whatever reason, it is to be."""
 
 
-def obtain(user: User) -> Credentials:
-    """Read the token file or run the plugin, where the user has one. Raise Error with what went wrong there."""
+def obtain(user: User, *, stand_in: bool = False, debug: Callable[[str], None] | None = None) -> Credentials:
+    """Read the token file or run the plugin, where the user has one. Raise Error with what went wrong there.
+
+    With `stand_in`, a token of EKS is made in this process where that can be done. `debug` is told which way is taken.
+    """
     if user.plugin:
+        if eks.is_meant(user.plugin):
+            if stand_in and (made := _made_here(user.plugin, debug)):
+                return made
+            if debug and not stand_in:
+                debug(f"{COMMAND}: the one before expired or was refused")
         return _run(user.plugin, user.name)
     authorization = expires = None
     if user.token_file:
@@ -67,6 +80,22 @@ def _bearer(token: str, what: str) -> str:
     if not token or not token.isascii() or CONTROL.search(token):
         raise Error(f"{what} is empty, or has characters that no token has")
     return f"Bearer {token}"
+
+
+def _made_here(plugin: ExecPlugin, debug: Callable[[str], None] | None) -> Credentials | None:
+    """Make the token of `aws eks get-token`; None if the command is to be run."""
+    expires = datetime.now(UTC) + eks.LIFE
+    try:
+        token = eks.token(plugin)
+    except Exception as error:  # noqa: BLE001  # whatever it is, the command says it better
+        if debug:
+            # No library's text: it can hold what a credential_process printed.
+            why = error if isinstance(error, eks.Unusual) else f"{type(error).__name__} while making it here"
+            debug(f"{COMMAND}: {why}")
+        return None
+    if debug:
+        debug("the token of aws eks get-token is made here")
+    return Credentials(authorization=f"Bearer {token}", expires=expires, renewable=True, stand_in=True)
 
 
 def _run(plugin: ExecPlugin, user: str) -> Credentials:

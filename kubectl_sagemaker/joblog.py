@@ -7,16 +7,15 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from kubectl_sagemaker import kinds, times
-from kubectl_sagemaker.aws import trusted_endpoint
-from kubectl_sagemaker.errors import Error, Forbidden, NotFound, Unauthorized
+from kubectl_sagemaker import kinds, sagemaker, times
+from kubectl_sagemaker.errors import Error, NotFound, Unauthorized
 from kubectl_sagemaker.jobs import Job
 from kubectl_sagemaker.logs.children import Child, Children
 from kubectl_sagemaker.logs.events import PLAIN, CaughtUp, End, Item, Naming, Note, Pause
 from kubectl_sagemaker.logs.follow import Follower
-from kubectl_sagemaker.logs.pace import LOGS, Budget
+from kubectl_sagemaker.logs.pace import Budget
 from kubectl_sagemaker.logs.read import read
-from kubectl_sagemaker.logs.source import MOST_EVENTS, Query, Source
+from kubectl_sagemaker.logs.source import MOST_EVENTS, Source
 from kubectl_sagemaker.logs.together import Joins
 from kubectl_sagemaker.logs.watch import Watch
 from kubectl_sagemaker.render import lines
@@ -105,13 +104,7 @@ class JobLog:
     @property
     def region(self) -> str:
         """--region, else the resource's, else the environment's or the profile's; raises Error if there is none."""
-        region = self.env.account.region or self.job.region or self.env.aws.region
-        if not region:
-            raise Error(
-                f"no AWS region for {self.job.title}: neither the resource nor the environment names one",
-                hint="give --region, set AWS_REGION, or set region in the AWS profile",
-            )
-        return region
+        return sagemaker.region(self.env, self.job)
 
     def ask_ahead(self) -> None:
         """Ask SageMaker what opening will need to know: many logs can do so side by side."""
@@ -255,7 +248,6 @@ class JobLog:
             creation_time=None,
             resource_creation_time=None,
             reconciled=True,
-            resource={},
         )
         return JobLog(
             self.env,
@@ -319,37 +311,18 @@ class JobLog:
         name, log = job.job_name or "", job.kind.log
         if job.kind.children:
             self.children = Children(job.kind, name)
-        query = Query(group="", prefix="")
-        if log is not None:
-            prefix = log.prefix.format(name=name)
-            self.naming = Naming(
-                job="" if prefix else name,
-                numbered=log.numbered,
-                parent=prefix if self.children else "",
-            )
-            query = Query(
-                group=log.group.format(name=name),
-                prefix=prefix,
-                stream=log.stream and log.stream.format(name=name),
-                start=max(0, round(self.start * 1000)),
-                end=None if wanted.until is None else round(wanted.until * 1000),
-                instances=wanted.instances,
-                stream_prefix=wanted.stream_prefix,
-                pattern=wanted.pattern,
-                naming=self.naming,
-                left_out="" if wanted.data_log else log.on_demand,
-            )
-
-        def fetch(operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-            service = "logs" if operation in LOGS else "sagemaker"
-            endpoint_url = None if operation in LOGS else trusted_endpoint(job.endpoint_url)
-            try:
-                return self.env.aws.call(service, operation, parameters, region=region, endpoint_url=endpoint_url)
-            except (Forbidden, NotFound) as error:
-                raise self._elsewhere(error) or error from error
-
+        query = sagemaker.query(
+            job,
+            start=self.start,
+            end=None if wanted.until is None else round(wanted.until * 1000),
+            instances=wanted.instances,
+            stream_prefix=wanted.stream_prefix,
+            pattern=wanted.pattern,
+            left_out=log.on_demand if log and not wanted.data_log else "",
+        )
+        self.naming = query.naming
         return Source(
-            fetch=fetch,
+            fetch=sagemaker.fetcher(self.env, job, region),
             query=query,
             now=self.env.now,
             sleep=self.env.sleep,
@@ -362,33 +335,14 @@ class JobLog:
 
     def _describe(self, job: Job) -> dict[str, Any]:
         """SageMaker's answer; that it has no such job is Forbidden where another account may have it."""
-        try:
-            return self.env.aws.call(
-                "sagemaker",
-                f"Describe{job.kind.name}",
-                {job.kind.name_member: job.job_name},
-                region=self.region,
-                endpoint_url=trusted_endpoint(job.endpoint_url),
-            )
-        except NotFound as error:
-            raise self._elsewhere(error) or error from error
+        name = {job.kind.name_member: job.job_name}
+        return sagemaker.ask(self.env, job, self.region, f"Describe{job.kind.name}", name)
 
     def _elsewhere(self, error: Error) -> Error | None:
         """What an access error means where the credentials are of another account than the job; else None."""
-        job = self.job
-        account = self.env.aws.account_id(self.region) if job.account else None
-        if account in {None, job.account}:
-            return None
-        return Forbidden(
-            f"{job.title} is in AWS account {job.account}, the credentials are of account {account}: {error.message}",
-            hint=f"give credentials of account {job.account}: --profile or AWS_PROFILE",
-        )
+        return sagemaker.elsewhere(self.env, self.job, self.region, error)
 
     def _say_endpoint(self) -> None:
         """Say that the resource's own endpoint is not asked, if it is not."""
-        job = self.job
-        if job.endpoint_url and not self.env.account.endpoint_url and not trusted_endpoint(job.endpoint_url):
-            path, url = job.api.group.endpoint, one_line(job.endpoint_url)
-            self.env.note(
-                f"{job.title}: {path} {url!r} is ignored: it is no https address of AWS (--endpoint-url can name it)"
-            )
+        if text := sagemaker.untrusted_endpoint(self.env, self.job):
+            self.env.note(text)

@@ -32,6 +32,9 @@ class Group:
     """Annotation of the object's namespace, asked last."""
     account: str | None = None
     """Path of the AWS account's 12 digits."""
+    modified_time: str = "status.lastModifiedTime"
+    """Path of SageMaker's last change of it, on the resources that have it. What the controllers write of their own
+    looks (status.lastCheckTime, a condition's lastTransitionTime) moves with every look, and says nothing."""
     conditions: str | None = None
     """Path of the list of conditions."""
     arn: str | None = None
@@ -126,6 +129,8 @@ class Log:
     """The one stream there is, where a prefix would not end in a slash."""
     numbered: bool = True
     """Whether an instance's name in a stream ends in a number that says nothing: `algo-1-1580260714`."""
+    host: str = ""
+    """An instance's name by its number from 1 on, where that is known beforehand: `algo-{number}`."""
     on_demand: str = ""
     """How the names of streams end that only --data-log reads; empty: there are none."""
 
@@ -146,6 +151,8 @@ class Children:
     """Path of the child's state."""
     newest_first: Mapping[str, str] = field(hash=False)
     """Parameters that have the newest child come first."""
+    best_first: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Parameters that have the children sorted by what they reached; in which order depends on the objective."""
     label: str = ""
     """Path of the name by which people know the child, where its job's is made up."""
     objective: str = ""
@@ -162,6 +169,15 @@ class Children:
 
 JOB_ENDS: Final[Mapping[str, int]] = MappingProxyType({"Completed": 0, "Failed": 3, "Stopped": 4})
 """End states of everything called a job, each with the exit code that it gives a follower."""
+RESTS: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        **dict.fromkeys(("InService", "Active", "Created", "CreateCompleted", "UpdateCompleted", "Completed"), 0),
+        "Scheduled": 0,
+        "OutOfService": 3,
+        "Stopped": 4,
+    }
+)
+"""States in which what does not end has come to rest, for who waits for it; a job's ends are its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +197,17 @@ class Kind:
     """The jobs that it starts, if it does."""
     described_by: str = ""
     """The member that names it to Describe, where that is not `{name}Name`."""
+    instances: tuple[str, ...] = ()
+    """Paths of what says on which instances it runs (type and count, or groups of them), the first that is set wins; a
+    path goes through lists. Describe's answer has the same names, below `spec` and `status`."""
+    spot: tuple[str, ...] = ()
+    """Paths of whether managed spot capacity is used, the first that is set wins."""
+    best: str | None = None
+    """Path of the best training job of a tuning job."""
+    counters: str | None = None
+    """Path of numbers by what they count."""
+    console: str | None = None
+    """Its page in the AWS console, below `sagemaker/`; `{region}` and `{name}` stand for the job's."""
 
     @property
     def logged(self) -> bool:
@@ -201,6 +228,14 @@ class Kind:
     def end_time_member(self) -> str:
         """The member of Describe's answer that says when a job ended: `TrainingEndTime`, `TransformEndTime`, …"""
         return f"{self.name.removesuffix('Job')}EndTime"
+
+    def rest(self, status: str | None) -> int | None:
+        """The exit code that a state gives to who waits for it; None while there is more to wait for.
+
+        What has Failed in its name is a failure, so that a new one is, too: `UpdateRollbackFailed`, `DeleteFailed`.
+        """
+        code = (self.ends or RESTS).get(status or "")
+        return 3 if code is None and "Failed" in (status or "") else code
 
     def ended(self, status: str | None) -> bool:
         """Whether `status` is an end state."""
@@ -273,9 +308,12 @@ KINDS: Final[tuple[Kind, ...]] = (
                 secondary=True,
             ),
         ),
-        log=Log("/aws/sagemaker/TrainingJobs"),
+        log=Log("/aws/sagemaker/TrainingJobs", host="algo-{number}"),
         ends=JOB_ENDS,
         runs=True,
+        instances=("spec.resourceConfig",),
+        spot=("spec.enableManagedSpotTraining",),
+        console="home?region={region}#/jobs/{name}",
     ),
     Kind(
         "TransformJob",
@@ -296,6 +334,8 @@ KINDS: Final[tuple[Kind, ...]] = (
         log=Log("/aws/sagemaker/TransformJobs", on_demand="/data-log"),
         ends=JOB_ENDS,
         runs=True,
+        instances=("spec.transformResources",),
+        console="home?region={region}#/transform-jobs/{name}",
     ),
     Kind(
         "ProcessingJob",
@@ -312,9 +352,11 @@ KINDS: Final[tuple[Kind, ...]] = (
                 status="status.processingJobStatus",
             ),
         ),
-        log=Log("/aws/sagemaker/ProcessingJobs"),
+        log=Log("/aws/sagemaker/ProcessingJobs", host="algo-{number}"),
         ends=JOB_ENDS,
         runs=True,
+        instances=("spec.processingResources.clusterConfig",),
+        console="home?region={region}#/processing-jobs/{name}",
     ),
     Kind(
         "HyperParameterTuningJob",
@@ -341,11 +383,20 @@ KINDS: Final[tuple[Kind, ...]] = (
             jobs=MappingProxyType({"TrainingJobName": "TrainingJob"}),
             status="TrainingJobStatus",
             newest_first=MappingProxyType({"SortBy": "CreationTime", "SortOrder": "Descending"}),
+            best_first=MappingProxyType({"SortBy": "FinalObjectiveMetricValue"}),
             objective="FinalHyperParameterTuningJobObjectiveMetric",
             created="CreationTime",
             counters="TrainingJobStatusCounters",
             best="BestTrainingJob",
         ),
+        instances=("spec.trainingJobDefinition.resourceConfig", "spec.trainingJobDefinitions.resourceConfig"),
+        spot=(
+            "spec.trainingJobDefinition.enableManagedSpotTraining",
+            "spec.trainingJobDefinitions.enableManagedSpotTraining",
+        ),
+        best="status.bestTrainingJob",
+        counters="status.trainingJobStatusCounters",
+        console="home?region={region}#/hyper-tuning-jobs/{name}",
     ),
     Kind(
         "Endpoint",
@@ -368,6 +419,8 @@ KINDS: Final[tuple[Kind, ...]] = (
         ),
         log=Log("/aws/sagemaker/Endpoints/{name}", prefix="", numbered=False, on_demand="/data-log"),
         runs=True,
+        instances=("spec.productionVariants", "status.productionVariants"),
+        console="home?region={region}#/endpoints/{name}",
     ),
     Kind(
         "InferenceComponent",
@@ -395,6 +448,8 @@ KINDS: Final[tuple[Kind, ...]] = (
         ),
         log=Log("/aws/sagemaker/NotebookInstances", numbered=False),
         runs=True,
+        instances=("spec",),
+        console="home?region={region}#/notebook-instances/{name}",
     ),
     Kind(
         "LabelingJob",
@@ -402,6 +457,8 @@ KINDS: Final[tuple[Kind, ...]] = (
         log=Log("/aws/sagemaker/LabelingJobs", prefix="", stream="{name}", numbered=False),
         ends=JOB_ENDS,
         runs=True,
+        counters="status.labelCounters",
+        console="groundtruth?region={region}#/labeling-jobs/details/{name}",
     ),
     Kind(
         "PipelineExecution",
@@ -442,6 +499,7 @@ KINDS: Final[tuple[Kind, ...]] = (
             ack("Model", name="spec.modelName"),
             legacy("Model", "status.sageMakerModelName", status="status.status"),
         ),
+        console="home?region={region}#/models/{name}",
     ),
     Kind(
         "EndpointConfig",
@@ -449,6 +507,7 @@ KINDS: Final[tuple[Kind, ...]] = (
             ack("EndpointConfig", name="spec.endpointConfigName"),
             legacy("EndpointConfig", "status.sageMakerEndpointConfigName", status="status.status"),
         ),
+        console="home?region={region}#/endpointConfig/{name}",
     ),
     Kind(
         "HostingAutoscalingPolicy",

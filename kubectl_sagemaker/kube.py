@@ -22,6 +22,7 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from kubectl_sagemaker.connection import Connection
 from kubectl_sagemaker.credentials import Credentials, obtain
+from kubectl_sagemaker.eks import is_meant
 from kubectl_sagemaker.errors import Error, Forbidden, NotFound, Throttled, Unauthorized, Unavailable, Usage
 from kubectl_sagemaker.kubeconfig import Access, load, reason
 from kubectl_sagemaker.text import one_line
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from kubectl_sagemaker.kinds import Api, Group
 
-__all__ = ["Connection", "Kube"]
+__all__ = ["Connection", "Event", "Expired", "Kube", "Page"]
 
 CONNECT_SECONDS: Final = 30
 """kubectl's own limit for opening a connection, where --request-timeout gives none."""
@@ -42,6 +43,29 @@ after 60 s, so that only a dead connection (a laptop that slept) is silent for l
 POOL_SIZE: Final = 16
 """Connections kept: more than the eight threads that list in parallel."""
 MESSAGE_LENGTH: Final = 500
+PAGE: Final = 500
+"""Objects of a page, as kubectl asks for."""
+WATCH_SECONDS: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a list."""
+
+    items: list[dict[str, Any]]
+    version: str
+    """Of the list, for a watch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A change that a watch tells of."""
+
+    type: str
+    """ADDED, MODIFIED, DELETED, or BOOKMARK: nothing but the version."""
+    object: dict[str, Any]
+    version: str
+    """From which a watch can go on after this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +102,17 @@ class Kube:
         """Import what the first request would: who limits its time means the server's, not this machine's."""
         import kubernetes.client  # noqa: F401  # for its effect
 
+    def begin(self) -> None:
+        """Do as much of the first request as is work of this process: what follows is mostly waiting.
+
+        Two threads that import at once get in each other's way: 90 ms (measured).
+        """
+        with self._lock:
+            plugin = self._where().user.plugin
+        self.prepare()
+        if plugin and is_meant(plugin):
+            self._open()
+
     @property
     def namespace(self) -> str:
         """Of the flags, else of the context, else of the pod that this runs in, else `default`."""
@@ -102,16 +137,35 @@ class Kube:
         return self.call("GET", f"{_collection(api, namespace)}/{_segment(name, 'name')}")
 
     def list(
-        self, api: Api, namespace: str | None, *, selector: str | None = None, limit: int = 500
+        self,
+        api: Api,
+        namespace: str | None,
+        *,
+        selector: str | None = None,
+        name: str | None = None,
+        limit: int = PAGE,
     ) -> Iterator[dict[str, Any]]:
-        """Read a namespace's objects, or all namespaces' with None, page by page; each once.
+        """Read a namespace's objects, or all namespaces' with None, page by page; each once."""
+        for page in self.pages(api, namespace, selector=selector, name=name, limit=limit):
+            yield from page.items
+
+    def pages(
+        self,
+        api: Api,
+        namespace: str | None,
+        *,
+        selector: str | None = None,
+        name: str | None = None,
+        limit: int = PAGE,
+    ) -> Iterator[Page]:
+        """Read what `list` reads; a watch from the first page's version on misses nothing of what any page shows.
 
         A list that changed too much between two pages (410) goes on with the token that the server offers then: what
         follows is newer than what came before. Without one, the rest is read anew in a single page. kubectl gives up
         in both cases.
         """
         path = _collection(api, namespace)
-        fixed = [("labelSelector", selector)] if selector else []
+        fixed = list(_selection(selector, name))
         seen: set[str] = set()
         position = ""
         while True:
@@ -119,24 +173,82 @@ class Kube:
             if position:
                 query.append(("continue", position))
             try:
-                page = self.call("GET", path, query=query)
-            except _Expired as expired:
+                answer = self.call("GET", path, query=query)
+            except Expired as expired:
                 if not position:
                     raise
                 position = expired.position
                 limit = limit if position else 0
                 continue
-            for item in _objects(page, "items", path):
+            items = []
+            for item in _objects(answer, "items", path):
                 uid = str(_metadata(item).get("uid", ""))
                 if uid not in seen:
                     if uid:
                         seen.add(uid)
-                    item.setdefault("apiVersion", f"{api.group.name}/{api.group.version}")
-                    item.setdefault("kind", api.kind)
-                    yield item
-            position = str(_metadata(page).get("continue", ""))
+                    items.append(_named(item, api))
+            yield Page(items, str(_metadata(answer).get("resourceVersion", "")))
+            position = str(_metadata(answer).get("continue", ""))
             if not position:
                 return
+
+    def watch(
+        self,
+        api: Api,
+        namespace: str | None,
+        version: str,
+        *,
+        selector: str | None = None,
+        name: str | None = None,
+    ) -> Iterator[Event]:
+        """Tell what changes from a version on, until the server ends it, which it does after a minute.
+
+        So short, because a token that expires is only seen at the next request, and because a connection that has
+        died, as in a laptop that slept, is then silent for no longer than this, and is given up. Raises Expired where
+        the version is too old; whoever watches lists again then.
+        """
+        path = _collection(api, namespace)
+        seconds = WATCH_SECONDS
+        if self._connection.request_timeout:
+            seconds = max(1, min(seconds, int(self._connection.request_timeout)))
+        query = [
+            *_selection(selector, name),
+            ("watch", "true"),
+            ("allowWatchBookmarks", "true"),
+            ("resourceVersion", version),
+            ("timeoutSeconds", str(seconds)),
+        ]
+        what = f"GET {path}"
+        session = self._open()
+        limit = self._connection.request_timeout or CONNECT_SECONDS
+        response = self._request(session, "GET", path, f"{path}?{urlencode(query)}", None, (limit, seconds + limit))
+        try:
+            if response.status == 401 and session.credentials.renewable:
+                response.close()
+                session = self._open(refused=session)
+                response = self._request(
+                    session, "GET", path, f"{path}?{urlencode(query)}", None, (limit, seconds + limit)
+                )
+            if self._debug:
+                self._debug(f"{what} watch from {version} {response.status}")
+            if response.status != 200:
+                with _translated(session.access, what):
+                    data = _body(response, None)
+                raise _refusal(
+                    session.access, response.status, _object(data), what, response.headers.get("Content-Type", "")
+                )
+            for line in _lines(response, session.access, what):
+                answer = _object(line)
+                thing = answer.get("object") if answer else None
+                if not answer or not isinstance(thing, dict):
+                    raise Unavailable(f"{session.access.host} answered {what} with something that is no event")
+                if answer.get("type") == "ERROR":
+                    raise _refusal(session.access, int(thing.get("code") or 500), thing, what, "")
+                yield Event(
+                    str(answer.get("type")), _named(thing, api), str(_metadata(thing).get("resourceVersion", ""))
+                )
+        finally:
+            response.close()
 
     def annotations(self, namespace: str) -> dict[str, str]:
         """Annotations of a Namespace."""
@@ -153,7 +265,8 @@ class Kube:
         url = f"{path}?{urlencode(list(query))}" if query else path
         session = self._open()
         status, data, kind = self._send(session, method, path, url, body)
-        if status == 401 and session.credentials.renewable:
+        credentials = session.credentials
+        if (status == 401 and credentials.renewable) or (status == 403 and credentials.stand_in):
             # A token can be refused before the expiry that its plugin named; kubectl fails then.
             session = self._open(refused=session)
             status, data, kind = self._send(session, method, path, url, body)
@@ -178,7 +291,8 @@ class Kube:
             if session is None or session is refused or session.expired:
                 access = self._where()
                 with _translated(access):
-                    credentials = obtain(access.user)
+                    # Only the first: a token that expired or was refused is the plugin's own affair.
+                    credentials = obtain(access.user, stand_in=session is None, debug=self._debug)
                     same = session and _certificate(session.credentials) == _certificate(credentials)
                     client = session.client if session and same else _client(access, credentials)
                     session = self._session = _Session(access, client, credentials, _headers(access, credentials))
@@ -186,22 +300,12 @@ class Kube:
 
     def _send(self, session: _Session, method: str, path: str, url: str, body: object | None) -> tuple[int, bytes, str]:
         """Send one request; return its status, the answer's body, and the body's content type."""
-        access = session.access
         limit = self._connection.request_timeout or None
-        headers = session.headers.copy()
-        if body is not None:
-            headers["Content-Type"] = "application/merge-patch+json" if method == "PATCH" else "application/json"
         start = time.monotonic()
         outcome = "failed"
         try:
-            with _translated(access, f"{method} {path}", limit):
-                response = session.client.request(  # type: ignore[no-untyped-call] # the client annotates it in part
-                    method,
-                    access.server + url,
-                    headers=headers,
-                    body=body,
-                    _request_timeout=limit or (CONNECT_SECONDS, SILENCE_SECONDS),
-                ).response
+            response = self._request(session, method, path, url, body, limit or (CONNECT_SECONDS, SILENCE_SECONDS))
+            with _translated(session.access, f"{method} {path}", limit):
                 data = _body(response, start + limit if limit else None)
             outcome = str(response.status)
             return response.status, data, response.headers.get("Content-Type", "")
@@ -209,13 +313,63 @@ class Kube:
             if self._debug:
                 self._debug(f"{method} {path} {outcome} {(time.monotonic() - start) * 1000:.0f} ms")
 
+    def _request(
+        self,
+        session: _Session,
+        method: str,
+        path: str,
+        url: str,
+        body: object | None,
+        timeout: float | tuple[float, float],
+    ) -> BaseHTTPResponse:
+        """Send one request; return the response, whose body is still to be read. `timeout`: all, or each wait."""
+        headers = session.headers.copy()
+        if body is not None:
+            headers["Content-Type"] = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        limit = self._connection.request_timeout or None
+        with _translated(session.access, f"{method} {path}", limit):
+            response: BaseHTTPResponse = session.client.request(  # type: ignore[no-untyped-call] # annotated in part
+                method,
+                session.access.server + url,
+                headers=headers,
+                body=body,
+                _request_timeout=timeout,
+            ).response
+        return response
 
-class _Expired(Error):
+
+class Expired(Error):
     """410: the list is too old to go on with; `position` is a token to go on with, or empty."""
 
     def __init__(self, message: str, position: str) -> None:
         super().__init__(message)
         self.position = position
+
+
+def _selection(selector: str | None, name: str | None) -> Iterator[tuple[str, str]]:
+    if selector:
+        yield "labelSelector", selector
+    if name:
+        yield "fieldSelector", f"metadata.name={name}"
+
+
+def _named(item: dict[str, Any], api: Api) -> dict[str, Any]:
+    """An object with its type, which items of lists lack."""
+    item.setdefault("apiVersion", f"{api.group.name}/{api.group.version}")
+    item.setdefault("kind", api.kind)
+    return item
+
+
+def _lines(response: BaseHTTPResponse, access: Access, what: str) -> Iterator[bytes]:
+    """The lines of an answer as they come."""
+    rest = b""
+    while True:
+        with _translated(access, what):
+            piece = response.read1(1 << 16, decode_content=True)
+        if not piece:
+            return
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from filter(None, lines)
 
 
 def _collection(api: Api, namespace: str | None) -> str:
@@ -272,7 +426,7 @@ def _refusal(access: Access, status: int, answer: dict[str, Any] | None, what: s
             named = answer and isinstance(answer.get("details"), dict) and answer["details"].get("name")
             return NotFound(message if message and named else f"{access.host} has no {what.partition(' ')[2]}")
         case 410:
-            return _Expired(message or plain, str(_metadata(answer or {}).get("continue", "")))
+            return Expired(message or plain, str(_metadata(answer or {}).get("continue", "")))
         case 429:
             return Throttled(f"{access.host} has too many requests to answer: {message or what}")
         case _ if status >= 500 or status < 400 or status == 408:

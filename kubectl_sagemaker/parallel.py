@@ -10,9 +10,31 @@ from typing import Final, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Other = TypeVar("Other")
 
 MOST: Final = 8
 """Calls under way at once."""
+
+
+def both(waiting: Callable[[], Result], working: Callable[[], Other]) -> tuple[Result, Other]:
+    """The results of two functions: the first waits in a thread for somebody else while the second works in this one.
+
+    An error of the second's is raised at once, one of the first's once the second is done.
+    """
+    done: queue.SimpleQueue[tuple[Result] | BaseException] = queue.SimpleQueue()
+
+    def wait() -> None:
+        try:
+            done.put((waiting(),))
+        except BaseException as error:  # noqa: BLE001  # it is raised again in the caller's thread
+            done.put(error)
+
+    threading.Thread(target=wait, daemon=True).start()
+    worked = working()
+    answer = done.get()
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer[0], worked
 
 
 def each(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:

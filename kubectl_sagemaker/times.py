@@ -146,3 +146,17 @@ def age(seconds: float) -> str:
     whole, rest = divmod(total, SECONDS[unit])
     part = rest // SECONDS[lesser] if lesser else 0
     return f"{whole}{unit}{part}{lesser}" if part else f"{whole}{unit}"
+
+
+SPANS: Final = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
+
+
+def span(seconds: float) -> str:
+    """How long something took, in its two greatest units: `45s`, `12m30s`, `1h16m`, `2d4h`."""
+    rest = max(0, round(seconds))
+    parts = []
+    for unit, size in SPANS:
+        whole, rest = divmod(rest, size)
+        parts.append(f"{whole}{unit}" if whole else "")
+    greatest = next((index for index, part in enumerate(parts) if part), len(parts) - 1)
+    return "".join(parts[greatest : greatest + 2]) or "0s"

@@ -77,7 +77,18 @@ NEEDS: Final = (
         actions=("logs:FilterLogEvents", "sagemaker:ListPipelineExecutionSteps", f"{DESCRIBE}…"),
     ),
     Need(command="sagemaker status", verbs=("list",)),
-    Need(command="sagemaker status KIND NAME", verbs=("get",)),
+    Need(
+        command="sagemaker status KIND NAME",
+        verbs=("get",),
+        enriching=(
+            f"{DESCRIBE}…",
+            "logs:FilterLogEvents",
+            "sagemaker:DescribeEndpointConfig",
+            "sagemaker:ListPipelineExecutionSteps",
+            "sagemaker:ListTrainingJobsForHyperParameterTuningJob",
+        ),
+    ),
+    Need(command="… -w", verbs=("get", "list", "watch"), enriching=(f"{DESCRIBE}…", "logs:FilterLogEvents")),
     Need(command="TAB", verbs=("list",), namespaces="list"),
 )
 
@@ -89,7 +100,7 @@ def plurals(group: Group) -> list[str]:
 
 def described() -> list[str]:
     """Every Describe that a command may ask."""
-    asked = [kind for kind in KINDS if kind.log or kind.children]
+    asked = [kind for kind in KINDS if kind.logged or kind.runs]
     return sorted(f"{DESCRIBE}{kind.name}" for kind in asked)
 
 

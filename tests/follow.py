@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import random
 import threading
 from collections import Counter
@@ -71,14 +70,6 @@ class SharedClock(Clock):
             assert self.at < self._end, "it does not end"
 
 
-@functools.cache
-def _models() -> Any:
-    """One loader for all sessions: reading service models is most of what a new session costs (110 ms of 130)."""
-    import botocore.loaders
-
-    return botocore.loaders.create_loader()
-
-
 class Connected(aws.Aws):
     """The product's door to AWS, whose every session is answered by an account in this process."""
 
@@ -94,11 +85,9 @@ class Connected(aws.Aws):
         new = self._session is None
         session = super().session
         if new:
-            core = session._session
-            core.register_component("data_loader", _models())
-            core.set_credentials(self.credential().access_key, self.credential().secret_key)
+            session.set_credentials(self.credential().access_key, self.credential().secret_key)
             handler = answering(self.served, elapse=self.clock.advance, latency=self.latency, read_timeout=20)
-            session.events.register("before-send", handler)
+            session.register("before-send", handler)
         return session
 
 

@@ -152,6 +152,21 @@ class ApiServer:
                 raise AssertionError(f"not established: {sorted(waiting)}")
             time.sleep(POLL_SECONDS)
 
+    def stop_serving(self) -> None:
+        """End kube-apiserver; etcd goes on, with all that was stored."""
+        server = self._processes.pop()
+        server.kill()
+        server.wait()
+
+    def serve_again(self) -> None:
+        """Start kube-apiserver as it was, on the same port."""
+        self._run("kube-apiserver", *self._serving)
+        end = time.monotonic() + START_SECONDS
+        while not self._ready():
+            if self._processes[-1].poll() is not None or time.monotonic() > end:
+                raise NotStarted(self._log_ends())
+            time.sleep(POLL_SECONDS)
+
     def compact(self) -> None:
         """Make etcd forget all old revisions, so that a list that is read in pages expires."""
         connection = http.client.HTTPConnection("127.0.0.1", self._etcd, timeout=30)
@@ -216,8 +231,7 @@ class ApiServer:
             f"--initial-advertise-peer-urls=http://127.0.0.1:{peer}",
             f"--initial-cluster=default=http://127.0.0.1:{peer}",
         )
-        self._run(
-            "kube-apiserver",
+        self._serving = (
             f"--etcd-servers=http://127.0.0.1:{etcd}",
             "--bind-address=127.0.0.1",
             f"--secure-port={self.port}",
@@ -234,6 +248,7 @@ class ApiServer:
             "--endpoint-reconciler-type=none",
             *self._flags,
         )
+        self._run("kube-apiserver", *self._serving)
         self.ca_file = self.directory / "certs" / "apiserver.crt"
         end = time.monotonic() + START_SECONDS
         while not self._ready():

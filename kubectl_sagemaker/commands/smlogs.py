@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import gc
 import re
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -93,7 +92,12 @@ FIND_EVERY: Final = 3.0
 @click.option("--until", type=WHEN, help="Only events until then; not with --follow.")
 @click.option("--tail", type=COUNT, help="The last N lines of each stream, before -i and -e; -1: all.")
 @click.option(
-    "--instance", "instances", metavar="GLOB", multiple=True, help="Only these instances (algo-1); repeatable."
+    "--instance",
+    "instances",
+    metavar="GLOB",
+    multiple=True,
+    shell_complete=candidates.instances,
+    help="Only these instances (algo-1); repeatable.",
 )
 @click.option("--data-log", cls=Flag, help="The data-log streams of transform jobs and endpoints too.")
 @click.option("--best", cls=Flag, help="Of a tuning job, only the best training job so far; not with --follow.")
@@ -154,12 +158,6 @@ def command(
     timeout: float | None,
 ) -> int:
     """Find the jobs, choose what to read and how it looks, and write it."""
-    from kubectl_sagemaker import jobs
-    from kubectl_sagemaker.joblog import Wanted
-    from kubectl_sagemaker.logs.filters import Filter
-    from kubectl_sagemaker.render import lines
-    from kubectl_sagemaker.selection import Selection
-
     if since and since_time:
         raise Usage("--since and --since-time both say where to begin: give one")
     if until and follow:
@@ -169,6 +167,16 @@ def command(
         raise Usage(f"{' and '.join(chosen)} each choose among the jobs that a job started: give one")
     if chosen and follow:
         raise Usage(f"{chosen[0]} chooses among what there is now, --follow goes on: give one")
+    named = selector is None and not everything
+    pairs = resources(words) if named else []
+
+    # Wrong usage has been said by now, and pays for none of this.
+    from kubectl_sagemaker import jobs
+    from kubectl_sagemaker.joblog import Wanted
+    from kubectl_sagemaker.logs.filters import Filter
+    from kubectl_sagemaker.render import lines
+    from kubectl_sagemaker.selection import Selection
+
     begin = since or since_time
     wanted = Wanted(
         follow=follow,
@@ -193,15 +201,16 @@ def command(
         terminal=env.terminal,
     )
     with env.deadline(timeout):
-        if selector is None and not everything:
-            pairs = resources(words)
+        if named:
             screen = Screen(env, style, Filter(include, exclude), alone=len(pairs) == 1)
             # What can never work is said before anything is asked; of a name alone the kind is known only then.
             _check([targets[0].kind for targets, _ in pairs if len(targets) == 1], chosen, data_log=data_log)
-            found = _found(screen, pairs)
+            env.kube.begin()
+            found, _ = parallel.both(lambda: _found(screen, pairs), env.aws.prepare)
             _check([job.kind for job in found], chosen, data_log=data_log)
             opening = Opening(env, wanted, functools.partial(jobs.again, env.kube), alone=screen.alone)
             logs = opening.logs(found)
+            env.started()
             return screen.follow(_joining(screen, logs)) if follow else screen.read(logs)
         if selector is not None and everything:
             raise Usage("-l and --all both say which: give one")
@@ -212,6 +221,7 @@ def command(
         selection = Selection(env.kube, targets, selector)
         screen = Screen(env, style, Filter(include, exclude), alone=False)
         opening = Opening(env, wanted, selection.look)
+        env.started()
         if follow:
             return screen.follow(_finding(screen, selection, opening))
         found = selection.list()
@@ -298,7 +308,6 @@ def _joining(screen: Screen, logs: Iterable[JobLog]) -> Iterator[Joins[JobLog]]:
 
 def _finding(screen: Screen, selection: Selection, opening: Opening) -> Iterator[Item | Joins[JobLog]]:
     """The logs of what is selected now, and of what is later."""
-    from kubectl_sagemaker.jobs import dig
     from kubectl_sagemaker.logs.events import Note, Pause
 
     said: set[str] = set()
@@ -314,9 +323,7 @@ def _finding(screen: Screen, selection: Selection, opening: Opening) -> Iterator
             found, notes = [], [f"{error.message}; going on with what has been found"]
         looks += 1
         # An object that was deleted and made again is another.
-        fresh = {
-            key: job for job in found if (key := (job.api, job.name, dig(job.resource, "metadata.uid"))) not in known
-        }
+        fresh = {key: job for job in found if (key := (job.api, job.name, job.uid)) not in known}
         known |= fresh.keys()
         if not known:
             notes.append(f"no resources found in namespace {screen.env.kube.namespace} yet; waiting")
@@ -451,9 +458,6 @@ class Screen:
         """The events that are wanted, at once."""
         style = self._styles.get(log)
         if style is None:
-            if not self._styles:
-                # What is imported stays: no collection looks at it, and the process ends 75 ms sooner (measured).
-                gc.freeze()
             style = self._styles[log] = self.style(naming=log.naming, resource=log.job.title, prefix=log.label)
         kept = self.wanted.kept(page)
         # In pieces: the text of a long page is as large as the page.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,22 @@ import click
 
 from kubectl_sagemaker import candidates, kinds
 from kubectl_sagemaker.errors import Usage
-from kubectl_sagemaker.options import COLOR, CONNECTION, SELECTOR, TALK, UNFIT, Command, Flag, colours, resource, shared
+from kubectl_sagemaker.options import (
+    ACCOUNT,
+    COLOR,
+    CONNECTION,
+    DURATION,
+    SELECTOR,
+    TALK,
+    UNFIT,
+    Command,
+    Flag,
+    colours,
+    resource,
+    shared,
+)
+from kubectl_sagemaker.render.documents import WRITERS
+from kubectl_sagemaker.text import one_line
 
 if TYPE_CHECKING:
     from kubectl_sagemaker.env import Env
@@ -19,7 +35,12 @@ if TYPE_CHECKING:
     cls=Command,
     name="status",
     short_help="Show what runs, what failed and why.",
-    help=f"""List the SageMaker jobs and endpoints of a namespace, or show one in full. Asks Kubernetes only.
+    help=f"""List the SageMaker jobs and endpoints of a namespace, or show one in full.
+
+    A list asks Kubernetes only; one in full asks SageMaker, and CloudWatch Logs for the lines that say why it failed.
+
+    With --watch, one job, or what a selector selects, is watched to its end: exit code 0 Completed, or in service, 3
+    Failed, 4 Stopped.
 
     KIND is one of {kinds.singulars(kinds.targets(all_kinds=True))}; plurals are understood too, and either with its API
     group.
@@ -29,6 +50,7 @@ if TYPE_CHECKING:
       kubectl sagemaker status
       kubectl sagemaker status -A -l team=vision
       kubectl sagemaker status trainingjob xgboost-mnist
+      kubectl sagemaker status -l sweep=7 -w --timeout 2h
     """,
 )
 @click.argument(
@@ -41,6 +63,17 @@ if TYPE_CHECKING:
 @click.option("--all-kinds", cls=Flag, help="Also what does not run: models, endpoint configurations and the like.")
 @click.option("-l", "--selector", type=SELECTOR, help="Label selector, such as team=vision,stage!=test.")
 @click.option(
+    "-w",
+    "--watch",
+    cls=Flag,
+    help="Go on as things change; one job, or what -l selects, to its end, which gives the exit code.",
+)
+@click.option(
+    "--sort-by",
+    type=click.Choice(["name", "age", "status"]),
+    help="Order of the list; default: what needs somebody, what runs, what failed, the rest, newest first.",
+)
+@click.option(
     "-o",
     "--output",
     type=click.Choice(["table", "wide", "json", "yaml", "name"]),
@@ -49,64 +82,126 @@ if TYPE_CHECKING:
     help="Form of the answer.",
 )
 @COLOR
-@shared(CONNECTION, TALK)
+@click.option("--timeout", type=DURATION, help="Give up after this long, with exit code 5.")
+@shared(CONNECTION, ACCOUNT, TALK)
 def command(
     env: Env,
     words: tuple[str, ...],
     all_namespaces: bool,
     all_kinds: bool,
     selector: str | None,
+    watch: bool,
+    sort_by: str | None,
     output: str,
     color: str,
+    timeout: float | None,
 ) -> int:
-    """List, or show one."""
-    from kubectl_sagemaker import jobs
-    from kubectl_sagemaker.render import jobs as render
-
-    width = shutil.get_terminal_size().columns if env.terminal else None
+    """List, or show one; once, or as things change."""
     colour = colours(color, terminal=env.terminal)
-    if len(words) > 1 or (words and "/" in words[0]):
-        if all_namespaces or selector or all_kinds:
-            raise Usage("one resource was named: -A, -l and --all-kinds choose among many")
-        targets, name = resource(words)
-        found = jobs.find(env.kube, targets, env.kube.namespace, name)
-        if found.note:
-            env.note(found.note)
-        job = found.job
-        one = {
-            "json": lambda: render.as_json(render.single(job)),
-            "yaml": lambda: render.as_yaml(render.single(job)),
-            "name": lambda: render.as_names([job]),
-        }
-        env.write(one.get(output, lambda: render.full(job, now=env.now(), width=width, colour=colour))())
-        if job.advice:
-            env.note(f"hint: {job.advice}")
+    with env.deadline(timeout):
+        if len(words) > 1 or (words and "/" in words[0]):
+            if all_namespaces or selector or all_kinds or sort_by:
+                raise Usage("one resource was named: -A, -l, --all-kinds and --sort-by are for many")
+            return _one(env, *resource(words), output, colour, watch=watch)
+        targets = [_kind(words[0])] if words else kinds.targets(all_kinds=all_kinds)
+        namespace = None if all_namespaces else env.kube.namespace
+        if watch:
+            from kubectl_sagemaker import watching
+
+            return watching.many(
+                env,
+                watching.View(
+                    targets=targets,
+                    namespace=namespace,
+                    selector=selector,
+                    ends=selector is not None,
+                    sort_by=sort_by,
+                    output=output,
+                    colour=colour,
+                    drawn=_is_drawn(env, output),
+                ),
+            )
+        return _many(env, targets, namespace, selector, sort_by, output, colour)
+
+
+def _width(env: Env) -> int | None:
+    """Cells of the terminal's line; None where no terminal reads."""
+    return shutil.get_terminal_size().columns if env.terminal else None
+
+
+def _one(env: Env, targets: list[kinds.Target], name: str, output: str, colour: bool, *, watch: bool) -> int:
+    """Show one job in full, once or until it has ended."""
+    from kubectl_sagemaker import details, jobs
+    from kubectl_sagemaker.render import documents
+    from kubectl_sagemaker.render.panel import Style, panel
+
+    found = jobs.find(env.kube, targets, env.kube.namespace, name)
+    if found.note:
+        env.note(found.note)
+    if watch:
+        from kubectl_sagemaker import watching
+
+        view = watching.View(
+            targets=targets,
+            namespace=found.job.namespace,
+            ends=True,
+            output=output,
+            colour=colour,
+            drawn=_is_drawn(env, output),
+        )
+        return watching.one(env, view, found.job)
+    if output == "name":
+        env.write(documents.as_names([found.job]))
         return 0
-    targets = [_kind(words[0])] if words else kinds.targets(all_kinds=all_kinds)
-    namespace = None if all_namespaces else env.kube.namespace
+    full = details.collect(env, found.job)
+    now = env.now()
+    for notice in full.notices:
+        env.note(one_line(notice))
+    if output in WRITERS:
+        env.write(WRITERS[output](documents.single(full, now)))
+    else:
+        env.write(panel(full, now=now, style=Style(_width(env), colour, links=_has_links(env))))
+    return 0
+
+
+def _is_drawn(env: Env, output: str) -> bool:
+    """Whether a watch is a screen that is redrawn; what --debug says would stand in the midst of it."""
+    return _has_links(env) and output in {"table", "wide"} and not env.debugging
+
+
+def _has_links(env: Env) -> bool:
+    """Whether a terminal reads that understands sequences, or skips those that it does not know."""
+    return env.terminal and os.environ.get("TERM") != "dumb"
+
+
+def _many(
+    env: Env,
+    targets: list[kinds.Target],
+    namespace: str | None,
+    selector: str | None,
+    sort_by: str | None,
+    output: str,
+    colour: bool,
+) -> int:
+    """List jobs."""
+    from kubectl_sagemaker import jobs
+    from kubectl_sagemaker.render import documents, states
+    from kubectl_sagemaker.render.table import table
+
     listing = jobs.collect(env.kube, targets, namespace, selector=selector)
     if len(listing.refusals) == listing.asked:
         raise listing.refusals[0]
     for refusal in listing.refusals:
         env.note(refusal.message)
-    forms = {
-        "json": lambda: render.as_json(render.document(listing.jobs)),
-        "yaml": lambda: render.as_yaml(render.document(listing.jobs)),
-        "name": lambda: render.as_names(listing.jobs),
-    }
-    if output in forms:
-        env.write(forms[output]())
-    elif listing.jobs:
-        env.write(
-            render.table(
-                listing.jobs,
-                now=env.now(),
-                namespaces=all_namespaces,
-                wide=output == "wide",
-                width=width,
-                colour=colour,
-            )
-        )
+    now = env.now()
+    found = states.ordered(listing.jobs, now, sort_by)
+    if output == "name":
+        env.write(documents.as_names(found))
+    elif output in WRITERS:
+        env.write(WRITERS[output](documents.document(found, now)))
+    elif found:
+        wide = output == "wide"
+        env.write(table(found, now=now, namespaces=namespace is None, wide=wide, width=_width(env), colour=colour))
     else:
         env.note("no resources found" + (f" in namespace {namespace}" if namespace else ""))
     return 0

@@ -127,6 +127,23 @@ def test_several_jobs_end_with_the_worst_result(shell: Shell, others: tuple[str,
     assert ("'nowhere' not found" in ran.stderr) == ("nowhere" in others)
 
 
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (("trainingjob", "embeddings-eu", "-n", "ml", "--instance", ""), ["algo-1", "algo-2"]),
+        (("trainingjob/embeddings-eu", "-n", "ml", "--instance", "algo-2"), ["algo-2"]),
+        (("trainingjob", "nowhere", "-n", "ml", "--instance", ""), []),
+        (("endpoint", "ranking", "-n", "ml", "--instance", ""), []),
+        (("--instance", ""), []),
+    ],
+)
+def test_instances_are_completed_where_the_spec_tells_their_names(
+    shell: Shell, words: tuple[str, ...], offered: list[str]
+) -> None:
+    ran = shell.run("kubectl", "__complete", "smlogs", *words)
+    assert [line.partition("\t")[0] for line in ran.stdout.splitlines()] == [*offered, ":4"]
+
+
 def test_a_selector_and_all_choose_among_a_kind_or_every_kind(shell: Shell) -> None:
     sweep = records(shell.smlogs("-l", "app=sweep", "-n", "ml", "-o", "json", "--tail", "2").stdout)
     assert {record["resource"] for record in sweep} >= {f"trainingjob/sweep-{number}" for number in (1, 2, 3)}

@@ -216,12 +216,11 @@ def test_a_proxys_page_with_status_200_has_no_events(server: Server) -> None:
 
 
 def botocore_errors() -> list[type[Exception]]:
-    """Every error class of botocore and boto3."""
-    import boto3.exceptions
+    """Every error class of botocore."""
     import botocore.exceptions
     import botocore.parsers
 
-    modules = (botocore.exceptions, boto3.exceptions, botocore.parsers)
+    modules = (botocore.exceptions, botocore.parsers)
     found = [
         value
         for module in modules
@@ -265,7 +264,7 @@ def test_no_error_class_of_botocore_is_left_unmapped(server: Server) -> None:
     def fail(**_: Any) -> None:
         raise raised[-1]
 
-    aws.session.events.register("before-call", fail)
+    aws.session.register("before-call", fail)
     classes = botocore_errors()
     assert len(classes) > 90
     meanings = {}
@@ -448,7 +447,7 @@ def test_a_connection_has_5_s_and_silence_20(service: str, server: Server) -> No
         config = context["client_config"]
         seen.append((config.connect_timeout, config.read_timeout))
 
-    aws.session.events.register("before-call", note)
+    aws.session.register("before-call", note)
     call(aws, service=service)
     assert seen == [(5, 20)]
 
@@ -457,11 +456,32 @@ def test_a_connection_has_5_s_and_silence_20(service: str, server: Server) -> No
 def test_one_region_has_one_client_and_each_region_its_own(server: Server) -> None:
     made: list[str] = []
     aws = door(server)
-    aws.session.events.register("creating-client-class", lambda **_: made.append("client"))
+    aws.session.register("creating-client-class", lambda **_: made.append("client"))
     for region in ("us-west-2", "us-west-2", "eu-west-1"):
         call(aws, region=region)
     assert len(made) == 2
     assert [asked["Authorization"].split("/")[2] for asked in server.asked] == ["us-west-2", "us-west-2", "eu-west-1"]
+
+
+@pytest.mark.parametrize("profile", ["work", "nobody"])
+def test_preparing_asks_for_no_credentials_and_leaves_what_is_wrong_to_the_first_call(
+    profile: str, files: Path, server: Server
+) -> None:
+    asked = files / "asked"
+    keys = json.dumps({"Version": 1, "AccessKeyId": "AKIAPROCESS", "SecretAccessKey": "s"})
+    (files / "keys").write_text(keys)
+    script = files / "process"
+    script.write_text(f"#!/bin/sh\ntouch {asked}\ncat {files / 'keys'}\n")
+    script.chmod(0o755)
+    (files / "config").write_text(f"[profile work]\ncredential_process = {script}\n")
+    aws = door(server, profile=profile)
+    aws.prepare()
+    assert not asked.exists()
+    if profile == "nobody":
+        assert "nobody" in refused(aws).message
+    else:
+        call(aws)
+        assert (server.key, asked.exists()) == ("AKIAPROCESS", True)
 
 
 # Regions, partitions, endpoints
@@ -479,7 +499,7 @@ def urls(aws: Aws, region: str, *, resource: str | None = None) -> list[str]:
         assert f"/{region}/" in request.headers["Authorization"].decode()
         return AWSResponse(request.url, 400, {}, _Body())
 
-    aws.session.events.register("before-send", answer)
+    aws.session.register("before-send", answer)
     for service, operation, parameters in (
         ("sagemaker", "DescribeTrainingJob", {"TrainingJobName": "xgb"}),
         ("logs", "FilterLogEvents", {"logGroupName": "g"}),

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from kubectl_sagemaker.cli import VERBS
+
 HEAVY = frozenset(
     {"aiohttp", "boto3", "botocore", "kubernetes", "orjson", "rich", "ssl", "urllib3", "yaml", "zoneinfo"}
 )
@@ -86,6 +88,49 @@ def test_help_and_wrong_usage_pay_for_no_client(line: str, code: int, tmp_path: 
     assert not modules & SERVER
 
 
+FLAGS = frozenset(
+    {
+        *("aws", "candidates", "cli", "connection", "env", "errors", "kinds", "logs", "logs.events", "logs.filters"),
+        *("options", "parallel", "text", "times"),
+    }
+)
+"""What tells the flags of a command."""
+CLUSTER = FLAGS | {"credentials", "eks", "kube", "kubeconfig"}
+JOBS = CLUSTER | {"commands", "commands.status", "jobs", "render", "render.jobs"}
+ASKING = frozenset({"kubernetes", "orjson", "ssl", "urllib3", "yaml", "zoneinfo"})
+"""The last is orjson's."""
+COSTS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
+    "smlogs --help": (FLAGS | {"commands", "commands.smlogs"}, frozenset()),
+    "smlogs --nonsense": (FLAGS | {"commands", "commands.smlogs"}, frozenset()),
+    "smlogs trainigjob xgb": (FLAGS | {"commands", "commands.smlogs"}, frozenset()),
+    "smlogs trainingjob xgb --until 1h -f": (FLAGS | {"commands", "commands.smlogs"}, frozenset({"zoneinfo"})),
+    "sagemaker stats": (frozenset({"cli", "errors", "text"}), frozenset()),
+    "sagemaker status --help": (FLAGS | {"commands", "commands.status"}, frozenset()),
+    "sagemaker status pods xgb": (JOBS - {"credentials", "eks", "kube", "kubeconfig"}, frozenset()),
+    "completion.smlogs tra": (FLAGS | {"commands", "commands.smlogs", "completion"}, frozenset()),
+    "completion.smlogs --fo": (FLAGS | {"commands", "commands.smlogs", "completion"}, frozenset()),
+    "completion.sagemaker st": (
+        FLAGS | {"commands", "completion"} | {f"commands.{verb}" for verb in VERBS.values()},
+        frozenset(),
+    ),
+    "completion.smlogs batchtransformjob ": (CLUSTER | {"commands", "commands.smlogs", "completion"}, ASKING),
+    "sagemaker status -A -o json": (JOBS, ASKING),
+    "sagemaker status -A -o name": (JOBS, ASKING),
+    "sagemaker status -A": (JOBS, ASKING | {"rich"}),
+    "sagemaker status batchtransformjob xgboost-batch": (JOBS, ASKING | {"rich"}),
+}
+"""By command line, which modules of ours and which heavy packages it may import; none more."""
+
+
+@pytest.mark.parametrize("line", COSTS)
+def test_each_command_imports_what_it_may_and_nothing_more(line: str, tmp_path: Path, sandbox: dict[str, str]) -> None:
+    own, packages = COSTS[line]
+    _, modules = imported(tmp_path, *line.split(" "), environment=sandbox)
+    ours = {name.removeprefix("kubectl_sagemaker.") for name in modules if name.startswith("kubectl_sagemaker.")}
+    assert ours - own == set()
+    assert modules & HEAVY - packages == set()
+
+
 @pytest.mark.parametrize("line", ["smlogs tra", "smlogs --fo", "smlogs -o", "sagemaker st", "sagemaker status m"])
 def test_completing_kinds_and_flags_pays_for_no_client(line: str, tmp_path: Path) -> None:
     exit_code, modules = imported(tmp_path, *f"completion.{line}".split())
@@ -108,9 +153,15 @@ def test_without_a_cluster_neither_aws_nor_a_table_is_paid_for(line: str, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "line", ["sagemaker status -A", "sagemaker status -A -o json", "sagemaker status batchtransformjob xgboost-batch"]
+    "line",
+    [
+        "sagemaker status -A",
+        "sagemaker status -A -o json",
+        "sagemaker status batchtransformjob -o wide",
+        "sagemaker status batchtransformjob xgboost-batch -o name",
+    ],
 )
-def test_status_asks_kubernetes_only(line: str, tmp_path: Path, sandbox: dict[str, str]) -> None:
+def test_a_list_asks_kubernetes_only(line: str, tmp_path: Path, sandbox: dict[str, str]) -> None:
     exit_code, modules = imported(tmp_path, *line.split(), environment=sandbox)
     assert exit_code == 0
     assert "kubernetes" in modules

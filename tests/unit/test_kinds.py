@@ -39,7 +39,7 @@ def schema_at(spec: Mapping[str, Any], path: str) -> Mapping[str, Any] | None:
     (version,) = spec["versions"]
     node: Mapping[str, Any] | None = version["schema"]["openAPIV3Schema"]
     for name in path.split("."):
-        node = node.get("properties", {}).get(name) if node else None
+        node = node.get("items", node).get("properties", {}).get(name) if node else None
     return node
 
 
@@ -102,6 +102,31 @@ def test_what_a_crd_offers_is_read(kind: Kind, api: Api, crds: Mapping[tuple[str
     known = ("secondaryStatus", "creationTime", "failureReason", "additional", "status")
     offered = {path for path in (own_status, *(f"status.{name}" for name in known)) if schema_at(spec, path)}
     assert offered - set(texts(api)) == set()
+
+
+PLACES = [
+    (kind, path) for kind in KINDS for path in (*kind.instances, *kind.spot, *filter(None, (kind.best, kind.counters)))
+]
+
+
+@pytest.mark.parametrize(("kind", "path"), PLACES, ids=lambda value: getattr(value, "name", value))
+def test_what_a_list_shows_of_a_kind_is_in_a_crd_of_it(
+    kind: Kind, path: str, crds: Mapping[tuple[str, str], Mapping[str, Any]]
+) -> None:
+    """The groups differ in what they have; where both have it, it has the same path."""
+    assert any(schema_at(crds[api.group.name, api.plural], path) for api in kind.apis)
+
+
+@pytest.mark.parametrize("state", ["DeleteFailed", "UpdateRollbackFailed", "Update_Failed", "SomethingFailed"])
+def test_what_has_failed_in_its_name_is_a_failure(state: str) -> None:
+    assert {kind.rest(state) for kind in KINDS} == {3}
+
+
+def test_what_does_not_end_comes_to_rest() -> None:
+    endpoint = kinds.parse("endpoint").kind
+    states = ("Creating", "InService", "Updating", "OutOfService", "NewState", None)
+    assert [endpoint.rest(state) for state in states] == [None, 0, None, 3, None, None]
+    assert kinds.parse("trainingjob").kind.rest("InService") is None, "a job's ends are its own"
 
 
 # Words

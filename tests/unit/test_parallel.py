@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from kubectl_sagemaker import parallel
-from kubectl_sagemaker.errors import Unavailable
+from kubectl_sagemaker.errors import Error, Unavailable
 
 
 def test_results_come_in_the_order_of_the_items_however_the_calls_end() -> None:
@@ -56,3 +56,32 @@ def test_an_error_is_raised_at_once_and_nothing_else_is_waited_for_or_begun() ->
         parallel.each(call, range(100))
     assert len(begun) <= parallel.MOST + 1
     release.set()
+
+
+def test_one_waits_while_the_other_works() -> None:
+    asked, worked = threading.Event(), threading.Event()
+
+    def wait() -> str:
+        asked.set()
+        assert worked.wait(30)
+        return "answer"
+
+    def work() -> int:
+        assert asked.wait(30)
+        worked.set()
+        return threading.get_ident()
+
+    assert parallel.both(wait, work) == ("answer", threading.get_ident())
+
+
+def fail(message: str) -> None:
+    raise Error(message)
+
+
+def test_an_error_of_either_is_raised() -> None:
+    never = threading.Event()
+    with pytest.raises(Error, match="waiting"):
+        parallel.both(lambda: fail("waiting"), lambda: None)
+    with pytest.raises(Error, match="working"):
+        parallel.both(never.wait, lambda: fail("working"))
+    never.set()
