@@ -115,14 +115,30 @@ def screen() -> str:
     from rich.console import Console
     from rich.text import Text
 
-    lines = SCREEN.read_text(encoding="utf-8").splitlines()
-    # Without the rows whose names and states are there to break a terminal.
-    lines = [line for line in lines if "\\x" not in line and "not-reconciled" not in line]
+    # Without the rows whose names and states are there to break a terminal. What explains a row is indented below it.
+    rows = re.split(r"\n(?!(?:␛\[2m)? )", SCREEN.read_text(encoding="utf-8").rstrip())
+    # Golden files show the escape character as its picture.
+    text = "\n".join(row for row in rows if "\\x" not in row).replace("␛", "\x1b")
     console = Console(record=True, width=120, file=io.StringIO(), force_terminal=True, color_system="standard")
-    console.print(Text.from_ansi("\n".join(["$ kubectl sagemaker status -A", *lines])), soft_wrap=True)
+    console.print(Text.from_ansi(f"$ kubectl sagemaker status -A\n{text}"), soft_wrap=True)
     picture = console.export_svg(title="kubectl sagemaker status -A", unique_id="status")
-    # The picture asks nobody for a font.
-    return re.sub(r"@font-face \{.*?\}\n", "", picture, flags=re.DOTALL).rstrip() + "\n"
+    # The picture asks nobody for a font, and each word stands where it belongs whatever a viewer does with spaces.
+    picture = re.sub(r"@font-face \{.*?\}\n", "", picture, flags=re.DOTALL)
+    return re.sub(r'<text class="(.*?)" x="(.*?)" y="(.*?)" textLength="(.*?)" (.*?)>(.*?)</text>', _placed, picture)
+
+
+def _placed(text: re.Match[str]) -> str:
+    """One piece of the picture's text without the spaces at its ends."""
+    kind, left, top, length, clip, words = text.groups()
+    letters = words.replace("&#160;", " ")
+    if not letters.strip():
+        return ""
+    width = float(length) / len(re.sub(r"&[#\w]+;", "x", letters))
+    start = float(left) + width * (len(letters) - len(letters.lstrip()))
+    shown = letters.strip()
+    wide = width * len(re.sub(r"&[#\w]+;", "x", shown))
+    words = shown.replace(" ", "&#160;")
+    return f'<text class="{kind}" x="{start:.1f}" y="{top}" textLength="{wide:.1f}" {clip}>{words}</text>'
 
 
 SECTIONS: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {

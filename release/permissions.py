@@ -24,13 +24,6 @@ class Need:
     """In AWS; without one of them the command fails."""
     enriching: tuple[str, ...] = ()
     """In AWS; without one of them the command does the same, says less of the job, or takes longer."""
-    parts: tuple[str, ...] = ()
-    """In AWS; without one of them its part of the screen is missing, which is told."""
-
-    @property
-    def all_actions(self) -> tuple[str, ...]:
-        """Everything that it asks of AWS."""
-        return (*self.actions, *self.enriching, *self.parts)
 
 
 NEEDS: Final = (
@@ -87,15 +80,15 @@ NEEDS: Final = (
     Need(
         command="sagemaker status KIND NAME",
         verbs=("get",),
-        parts=(
+        enriching=(
             f"{DESCRIBE}…",
-            "sagemaker:ListTrainingJobsForHyperParameterTuningJob",
-            "sagemaker:ListPipelineExecutionSteps",
-            "sagemaker:DescribeEndpointConfig",
             "logs:FilterLogEvents",
+            "sagemaker:DescribeEndpointConfig",
+            "sagemaker:ListPipelineExecutionSteps",
+            "sagemaker:ListTrainingJobsForHyperParameterTuningJob",
         ),
     ),
-    Need(command="sagemaker status -w", verbs=("list", "watch")),
+    Need(command="… -w", verbs=("get", "list", "watch"), enriching=(f"{DESCRIBE}…", "logs:FilterLogEvents")),
     Need(command="TAB", verbs=("list",), namespaces="list"),
 )
 
@@ -107,13 +100,13 @@ def plurals(group: Group) -> list[str]:
 
 def described() -> list[str]:
     """Every Describe that a command may ask."""
-    asked = [kind for kind in KINDS if kind.log or kind.children]
+    asked = [kind for kind in KINDS if kind.logged or kind.runs]
     return sorted(f"{DESCRIBE}{kind.name}" for kind in asked)
 
 
 def actions(needs: Iterable[Need] = NEEDS) -> list[str]:
     """Every action that the needs name, Describe… spelt out."""
-    named = {action for need in needs for action in need.all_actions}
+    named = {action for need in needs for action in (*need.actions, *need.enriching)}
     return sorted(named - {f"{DESCRIBE}…"}) + (described() if f"{DESCRIBE}…" in named else [])
 
 

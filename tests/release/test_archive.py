@@ -82,7 +82,6 @@ def test_whose_work_it_contains_is_in_its_notices(unpacked: Path) -> None:
     named = set(re.findall(r"^={80}\n(\S+)", notices, re.MULTILINE))
     assert {
         "Python",
-        "boto3",
         "botocore",
         "kubernetes",
         "click",
@@ -127,7 +126,7 @@ LINES = (
     "kubectl sagemaker status -A -o wide",
     "kubectl sagemaker status -A --all-kinds -o name",
     "kubectl sagemaker status -A --color always",
-    "kubectl sagemaker status trainingjob -o json",
+    "kubectl sagemaker status processingjob -n ml -o json",
     "kubectl sagemaker status trainingjob xgb-2",
     "kubectl sagemaker status trainingjob xgb-2 -o yaml",
     "kubectl sagemaker completion bash",

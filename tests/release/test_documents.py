@@ -62,7 +62,10 @@ def test_every_command_has_its_flags() -> None:
 
 def test_the_picture_shows_the_screen_in_its_colours_and_asks_nobody_for_a_font() -> None:
     picture = documents.screen()
-    for words in ("resnet50-imagenet", "Failed", "InProgress", 'class="status-r'):
+    for words in ("resnet50-imagenet", ";Failed<", ";InProgress"):
         assert words in picture
+    colours = set(re.findall(r"fill: (#[0-9a-f]{6})", picture))
+    assert len(colours) >= 4, "the text's, and those of good, bad and going on"
+    assert "␛" not in picture
     assert "@font-face" not in picture
     assert "x1b" not in picture
