@@ -87,7 +87,7 @@ def needs() -> str:
             f"`{need.command}`",
             ", ".join(f"`{verb}`" for verb in need.verbs) + (" (and namespaces)" if need.namespaces else ""),
             "<br>".join(f"`{action}`" for action in need.actions) or "–",
-            "<br>".join(f"`{action}`" for action in (*need.enriching, *need.parts)) or "–",
+            "<br>".join(f"`{action}`" for action in need.enriching) or "–",
         )
     return text
 
