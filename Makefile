@@ -34,6 +34,7 @@ bench: $(VENV)/ready ## figures, side by side; no test
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tests/bench/startup.py
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tests/bench/logs.py
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tests/bench/many.py
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.bench.status
 
 soak: $(VENV)/ready ## hundreds of seeds of the log engine, and a simulated day
 	@$(BIN)/python -m tests.soak

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from kubectl_sagemaker.kinds import ACK
-from tests.servers import ApiServer
+from tests.servers import ApiServer, missing
 
 PATH = f"{ACK.path}/namespaces/default/trainingjobs"
 PROGRAMS = Path(sys.executable).parent
@@ -138,6 +138,10 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=5000)
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
+    crds = os.environ.get("SAGEMAKER_CRDS")
+    if (why := missing()) or not crds:
+        sys.stdout.write(f"the list of many resources is left out: {why or 'SAGEMAKER_CRDS names no CRDs'}\n")
+        return
     kubectl, ours = str(PROGRAMS / "kubectl"), str(PROGRAMS / "kubectl-sagemaker")
     commands = {
         "kubectl get": [kubectl, "get", f"trainingjobs.{ACK.name}"],
@@ -146,7 +150,7 @@ def main() -> None:
         "status -o json": [ours, "status", f"trainingjobs.{ACK.name}", "-o", "json"],
     }
     with ApiServer() as server:
-        server.install(Path(os.environ["SAGEMAKER_CRDS"]))
+        server.install(Path(crds))
         fill(server, options.count)
         environment = {
             **os.environ,
