@@ -70,7 +70,8 @@ def smlogs_command() -> click.Command:
     """The command of `kubectl smlogs`."""
     from kubectl_sagemaker.commands.smlogs import command
 
-    command.params.append(VERSION)
+    if VERSION not in command.params:
+        command.params.append(VERSION)
     return command
 
 

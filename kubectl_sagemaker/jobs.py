@@ -305,7 +305,8 @@ def pairs(value: object) -> tuple[tuple[str, str], ...]:
     """A map of texts, or the legacy group's list of `{name, value}`, as pairs."""
     if isinstance(value, list):
         return tuple((str(member(item, "name")), str(member(item, "value"))) for item in value)
-    return tuple((str(name), str(item)) for name, item in value.items()) if isinstance(value, Mapping) else ()
+    # A JSON object has no order, and the API server gives it another one than it was given.
+    return tuple(sorted((str(name), str(item)) for name, item in value.items())) if isinstance(value, Mapping) else ()
 
 
 def instances(value: object, paths: Iterable[str]) -> tuple[Instances, ...]:
