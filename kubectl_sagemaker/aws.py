@@ -46,6 +46,7 @@ REFUSALS: Final[Mapping[str, type[Error]]] = {
     "NotAuthorized": Forbidden,
     "ResourceNotFound": NotFound,
     "ResourceNotFoundException": NotFound,
+    "ObjectNotFoundException": NotFound,
     "InvalidParameterException": Invalid,
     "ValidationException": Invalid,
     "SerializationException": Invalid,

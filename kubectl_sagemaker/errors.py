@@ -49,6 +49,10 @@ class Invalid(Error):
     """The server refuses a parameter of the request."""
 
 
+class Conflict(Error):
+    """The object has changed since it was read, or one of that name is there already."""
+
+
 class Unavailable(Error):
     """No usable answer; the same request may succeed later."""
 

@@ -23,7 +23,7 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 from kubectl_sagemaker.connection import Connection
 from kubectl_sagemaker.credentials import Credentials, obtain
 from kubectl_sagemaker.eks import is_meant
-from kubectl_sagemaker.errors import Error, Forbidden, NotFound, Throttled, Unauthorized, Unavailable, Usage
+from kubectl_sagemaker.errors import Conflict, Error, Forbidden, NotFound, Throttled, Unauthorized, Unavailable, Usage
 from kubectl_sagemaker.kubeconfig import Access, load, reason
 from kubectl_sagemaker.text import one_line
 
@@ -425,6 +425,8 @@ def _refusal(access: Access, status: int, answer: dict[str, Any] | None, what: s
             # Only an object's 404 names the object.
             named = answer and isinstance(answer.get("details"), dict) and answer["details"].get("name")
             return NotFound(message if message and named else f"{access.host} has no {what.partition(' ')[2]}")
+        case 409:
+            return Conflict(message or plain)
         case 410:
             return Expired(message or plain, str(_metadata(answer or {}).get("continue", "")))
         case 429:
