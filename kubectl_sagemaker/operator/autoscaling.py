@@ -74,8 +74,8 @@ def reconcile(row: Row, thing: Object, kube: Kube, aws: Aws, now: float) -> floa
 def _asked(part: Input, thing: Object, policy: str) -> dict[str, Any]:
     """A request without its resource."""
     spec = {name: value for name, value in thing["spec"].items() if value != ""}
-    request = shapes.request(part.shape, {**spec, "resourceId": None, "policyName": policy})
-    return {name: value for name, value in DEFAULTS.items() if name in part.shape.members} | request
+    defaults = {name: value for name, value in DEFAULTS.items() if name in part.shape.members}
+    return defaults | part.request({**spec, "policyName": policy})
 
 
 def _take_away(thing: Object, there: Place) -> None:

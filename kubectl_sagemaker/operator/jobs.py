@@ -37,7 +37,7 @@ def reconcile(row: Row, thing: Object, kube: Kube, aws: Aws, now: float) -> floa
     if not children.is_child(thing):
         thing = objects.hold(kube, row, thing, _named(row, thing, name))
     there = place.of(aws, thing, row)
-    asked = {**shapes.request(row.inputs[0].shape, thing["spec"]), f"{row.kind.name}Name": name}
+    asked = {**row.inputs[0].request(thing["spec"]), f"{row.kind.name}Name": name}
     if not thing.get("status"):
         opening = {row.state: row.waiting, row.name_property: name}
         opening |= {"specDigest": _digest(row, thing)} if row.frozen else {}
@@ -72,10 +72,7 @@ def _named(row: Row, thing: Object, name: str) -> dict[str, str]:
 
 
 def _digest(row: Row, thing: Object) -> str:
-    shape = row.inputs[0].shape
-    asked = shapes.request(shape, thing["spec"])
-    asked.pop(f"{row.kind.name}Name", None)
-    return shapes.digest(shape, asked)
+    return shapes.digest(row.inputs[0].shape, row.inputs[0].request(thing["spec"]))
 
 
 def _end(row: Row, thing: Object, kube: Kube, aws: Aws, now: float) -> float | None:

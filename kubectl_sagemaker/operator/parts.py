@@ -28,9 +28,8 @@ def reconcile(row: Row, thing: Object, kube: Kube, aws: Aws, now: float) -> floa
         return None
     thing = objects.hold(kube, row, thing, {})
     there = place.of(aws, thing, row)
-    shape = row.inputs[0].shape
-    asked = {**shapes.request(shape, thing["spec"]), member: name}
-    mark, known = shapes.digest(shape, asked), dig(thing, "status.specDigest")
+    asked = {**row.inputs[0].request(thing["spec"]), member: name}
+    mark, known = shapes.digest(row.inputs[0].shape, asked), dig(thing, "status.specDigest")
     if dig(thing, row.api.status) == CREATED and known == mark:
         return None
     answer = there.describe(kind, name)
@@ -38,9 +37,10 @@ def reconcile(row: Row, thing: Object, kube: Kube, aws: Aws, now: float) -> floa
         there.find(f"Delete{kind}", {member: name})
         answer = None
     if answer is None:
-        # The digest first: when this process dies right here, the next one knows what SageMaker was given.
-        opening = {row.state: row.waiting, "specDigest": mark}
-        thing = objects.put_status(kube, row, thing, opening, now=now)
+        if known != mark:
+            # The digest first: when this process dies right here, the next one knows what SageMaker was given.
+            opening = {row.state: row.waiting, "specDigest": mark}
+            thing = objects.put_status(kube, row, thing, opening, now=now)
         there.call(f"Create{kind}", asked)
         objects.event(kube, row, thing, "Created", f"{kind} {name} in {there.region}", now=now)
         answer = there.call(f"Describe{kind}", {member: name})

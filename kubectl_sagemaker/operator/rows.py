@@ -62,6 +62,11 @@ class Input:
         """The shape of the request."""
         return shapes.input_shape(self.service, self.operation)
 
+    def request(self, spec: Mapping[str, Any]) -> dict[str, Any]:
+        """The request that a spec becomes, without the members that the operator fills in; raise Invalid."""
+        filled = {shapes.property_name(self.shape, member) for member in self.without}
+        return shapes.request(self.shape, {name: value for name, value in spec.items() if name not in filled})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Items:

@@ -268,7 +268,7 @@ class JobStore:
             members["LabelCounters"] = _labelled(resource, now)
         if "EndpointArn" in shown and "EndpointName" in resource.request:
             members["EndpointArn"] = self.arn("Endpoint", resource.request["EndpointName"])
-        if "EndpointConfigName" in shown and "ProductionVariants" in shown:
+        if "EndpointStatus" in shown and "ProductionVariants" in shown:
             members |= self._serving(resource, now)
         if "PipelineArn" in shown:
             members["PipelineArn"] = self.arn("Pipeline", resource.name.partition("/")[0])
@@ -313,6 +313,7 @@ class JobStore:
         if resource.change:
             resource.request |= resource.change[1]
         resource.change = (reached, {"EndpointConfigName": parameters["EndpointConfigName"]})
+        resource.outcome = {}
         return {"EndpointArn": arn}
 
     def _delete(self, kind: str, parameters: Parameters) -> dict[str, Any]:
@@ -331,6 +332,15 @@ class JobStore:
             resource.stages = (*past, Stage(now - resource.created, "Deleting"))
             resource.gone = now + DELETING_SECONDS / self.speed
         return {}
+
+    def roll_back(self, kind: str, name: str, reason: str) -> None:
+        """Let an update end right now with what was there before, as SageMaker does when it goes wrong."""
+        resource = self._existing(kind, name)
+        at = self._now() - resource.created
+        past = tuple(stage for stage in resource.stages if stage.offset <= at)
+        resource.stages = (*past, Stage(at, "InService"))
+        resource.change = None
+        resource.outcome = {"FailureReason": reason}
 
     def _serving(self, resource: Resource, now: float) -> dict[str, Any]:
         """An endpoint's variants: those of its configuration, where the account has it."""
