@@ -47,6 +47,7 @@ REFUSALS: Final[Mapping[str, type[Error]]] = {
     "ResourceNotFound": NotFound,
     "ResourceNotFoundException": NotFound,
     "ObjectNotFoundException": NotFound,
+    "NoSuchEntity": NotFound,
     "InvalidParameterException": Invalid,
     "ValidationException": Invalid,
     "SerializationException": Invalid,

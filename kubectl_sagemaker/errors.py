@@ -6,6 +6,7 @@
     ├── Forbidden            the caller may not do this
     ├── Unauthorized         the caller is not known: no, wrong or expired credentials
     ├── Invalid              the server refuses a parameter, such as a token that has expired
+    ├── Conflict             the object has changed meanwhile, or is there already
     ├── Unavailable          it may work in a moment: no connection, 5xx, a stall, a page that is no page
     │   └── Throttled        it works, slower
     └── Ended                a followed job ended other than Completed (exit 3 or 4)

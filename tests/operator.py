@@ -47,7 +47,7 @@ class Door(kube.Kube):
 
     def _send(self, session: Any, method: str, path: str, url: str, body: object | None) -> tuple[int, bytes, str]:
         del session
-        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        kind = kube.CONTENT_TYPES.get(method, "application/json")
         data = b"" if body is None else json.dumps(body).encode()
         query = dict(parse_qsl(urlsplit(url).query))
         given = answer(self._lab.cluster, TOKENS, Request(method, path, query, data, kind, "application/json", "t"))

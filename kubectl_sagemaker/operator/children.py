@@ -28,6 +28,11 @@ class Children:
     kind: Kind
     api: Api
 
+    @property
+    def lists(self) -> str:
+        """The operation that lists all of SageMaker's, theirs among them."""
+        return f"List{self.kind.name}s"
+
 
 def is_child(thing: Object) -> bool:
     """Whether SageMaker started an object's job, rather than the operator."""
@@ -39,8 +44,7 @@ def appear(children: Children, row: Row, parent: Object, kube: Kube, there: Plac
     kind, api = children.kind, children.api
     known = {dig(child, path) for child in objects.owned(kube, api, parent) for path in api.job_name}
     member, create = f"{kind.name}Name", shapes.input_shape("sagemaker", f"Create{kind.name}")
-    listed = there.pages(f"List{kind.name}sFor{row.kind.name}", {f"{row.kind.name}Name": name}, f"{kind.name}Summaries")
-    for summary in listed:
+    for summary in there.listed(f"List{kind.name}sFor{row.kind.name}", {f"{row.kind.name}Name": name}):
         if summary[member] in known or (answer := there.describe(kind.name, summary[member])) is None:
             continue
         spec: dict[str, Any] = shapes.properties(create, answer)

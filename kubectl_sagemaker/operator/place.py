@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from kubectl_sagemaker.aws import trusted_endpoint
 from kubectl_sagemaker.errors import Error, Forbidden, NotFound, Throttled, Unauthorized, Unavailable
 from kubectl_sagemaker.jobs import first
+from kubectl_sagemaker.operator.shapes import output_shape
 
 if TYPE_CHECKING:
     from kubectl_sagemaker.operator.objects import Object
@@ -83,8 +84,10 @@ class Place:
                 return None
             raise
 
-    def pages(self, operation: str, parameters: Mapping[str, Any], listed: str) -> Iterator[dict[str, Any]]:
-        """Every item of a List operation."""
+    def listed(self, operation: str, parameters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Every item of a List operation whose answer has one list."""
+        members = output_shape("sagemaker", operation).members
+        listed = next(name for name in members if members[name].type_name == "list")
         token: Mapping[str, Any] = {}
         while True:
             page = self.call(operation, {"MaxResults": PAGE, **parameters, **token})
@@ -132,6 +135,11 @@ def console(region: str) -> str:
 def dns_suffix(region: str) -> str:
     """What the names of a region's endpoints end in."""
     return _partition(region)[1]
+
+
+def partition(region: str) -> str:
+    """A region's partition: `aws`, `aws-cn`, …"""
+    return _partition(region)[0]
 
 
 @functools.cache

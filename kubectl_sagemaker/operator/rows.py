@@ -113,6 +113,8 @@ class Row:
     """The state once AWS has refused for good, as far as one can tell; it is asked again all the same."""
     gives_up: bool = False
     """Whether what AWS has refused for good is not asked again."""
+    changes: tuple[str, ...] = ("Stop",)
+    """What else than Create a pass asks for, as operations begin."""
     lists: str | None = None
     """The List operation by which changes of many are seen at once; None where there is nothing to see."""
     derived: Callable[[Row, Object, Place, Mapping[str, Any]], Mapping[str, Any]] | None = None
@@ -251,6 +253,7 @@ MODEL: Final = _legacy(
     description="A model.",
     required=("region",),
     shown=("ModelArn",),
+    changes=("Delete",),
     status={**PART_STATUS, "sageMakerModelName": told("The name of the model in SageMaker, once it exists.")},
     checked="lastUpdateTime",
 )
@@ -260,6 +263,7 @@ ENDPOINT_CONFIG: Final = _legacy(
     description="An endpoint configuration.",
     required=("region",),
     shown=("EndpointConfigArn",),
+    changes=("Delete",),
     status={
         **PART_STATUS,
         "sageMakerEndpointConfigName": told("The name of the endpoint configuration in SageMaker, once it exists."),
@@ -289,6 +293,7 @@ DEPLOYMENT: Final = _legacy(
         ),
     },
     required=("region", "models"),
+    changes=("Update", "Delete"),
     shown=(
         "EndpointArn",
         "EndpointConfigName",

@@ -83,6 +83,14 @@ BUILT_IN: Final = (
             "type",
         ),
     ),
+    Resource(
+        "coordination.k8s.io",
+        "v1",
+        "leases",
+        "Lease",
+        columns=(Column("Holder", "spec.holderIdentity"), AGE),
+        fields=("metadata.name", "metadata.namespace"),
+    ),
     Resource("authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", False, verbs=REVIEWED),
     Resource(
         "authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", False, verbs=REVIEWED
