@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +20,7 @@ from kubectl_sagemaker.operator.place import Refused
 from kubectl_sagemaker.operator.polling import POLL_SECONDS, Polling
 from kubectl_sagemaker.operator.queue import Key, Queue
 from kubectl_sagemaker.operator.rows import Row
-from kubectl_sagemaker.operator.store import Store
+from kubectl_sagemaker.operator.store import Store, key_of
 from kubectl_sagemaker.operator.watching import Watching
 
 if TYPE_CHECKING:
@@ -38,11 +39,18 @@ RENEWAL_SECONDS: Final = 10.0
 
 
 class Door(Kube):
-    """The door to the cluster, which tells the store what the operator writes, and lists from the store."""
+    """The door to the cluster, which tells the store what the operator writes, and lists from the store.
 
-    def __init__(self, connection: Connection, store: Store, rows: Iterable[Row]) -> None:
+    What a look writes of its own object is no news; what it does to another (makes it, deletes it) `told` is told.
+    """
+
+    def __init__(
+        self, connection: Connection, store: Store, rows: Iterable[Row], told: Callable[[Key, Object, bool], None]
+    ) -> None:
         super().__init__(connection)
         self._store = store
+        self._told = told
+        self._looking = threading.local()
         self._kept = {(f"{row.api.group.name}/{row.api.group.version}", row.api.kind): row.api for row in rows}
 
     def call(self, method: str, path: str, **request: Any) -> dict[str, Any]:
@@ -50,8 +58,20 @@ class Door(Kube):
         answer = super().call(method, path, **request)
         api = self._kept.get((answer.get("apiVersion", ""), answer.get("kind", "")))
         if method != "GET" and api is not None:
-            self._store.put(api.resource, answer, own=True)
+            key = key_of(api.resource, answer)
+            own = key == getattr(self._looking, "at", None)
+            if self._store.put(api.resource, answer, own=own) and not own:
+                self._told(key, answer, False)
         return answer
+
+    @contextmanager
+    def looking(self, key: Key) -> Iterator[None]:
+        """What this thread writes of an object in here is its own."""
+        self._looking.at = key
+        try:
+            yield
+        finally:
+            self._looking.at = None
 
     def list(
         self, api: Api, namespace: str | None, *, selector: str | None = None, **options: Any
@@ -87,7 +107,7 @@ class Operator:
         self._settings = settings
         self.metrics = metrics = Metrics()
         self._store = store = Store()
-        self._kube = door = Door(connection, store, self._rows.values())
+        self._kube = door = Door(connection, store, self._rows.values(), self._told)
         self._aws = aws = CountedAws(account, metrics)
         self.stopping = threading.Event()
         self.queue = Queue(time.monotonic, rate=settings.rate)
@@ -173,7 +193,8 @@ class Operator:
         began = time.monotonic()
         outcome = "ok"
         try:
-            again = passes.look(row, thing, self._kube, self._aws, time.time())
+            with self._kube.looking(key):
+                again = passes.look(row, thing, self._kube, self._aws, time.time())
         except (Conflict, NotFound):
             # Somebody else was quicker; the watch brings what there is now.
             outcome = "conflict"
