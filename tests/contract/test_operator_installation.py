@@ -102,7 +102,7 @@ def test_what_manifest_prints_is_applied_by_kubectl(server: ApiServer) -> None:
     assert (printed.returncode, printed.stderr) == (0, "")
     kubectl = next(iter(kubectls().values()), "kubectl")
     done = subprocess.run(
-        [kubectl, "apply", "--server-side", "--dry-run=server", "-f", "-"],
+        [kubectl, "apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-"],
         input=printed.stdout.replace(manifest.NAMESPACE, "default"),
         capture_output=True,
         text=True,
