@@ -73,7 +73,7 @@ class Lab:
         self.kills: Callable[[str], bool] = lambda step: False
         """Says of a request that changes something whether the process dies right after it."""
         session = self.aws.session
-        session._session.set_credentials(SANDBOX.access_key, SANDBOX.secret_key)
+        session.set_credentials(SANDBOX.access_key, SANDBOX.secret_key)
 
         from botocore.exceptions import EndpointConnectionError
 
@@ -90,7 +90,7 @@ class Lab:
                 self.did(operation)
             return given
 
-        session.events.register("before-send", answered)
+        session.register("before-send", answered)
         self.steps: list[str] = []
         """Every request that changed something, in order."""
 
