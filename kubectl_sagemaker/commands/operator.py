@@ -18,7 +18,7 @@ import click
 
 from kubectl_sagemaker.errors import Error, Forbidden, NotFound, Usage
 from kubectl_sagemaker.kinds import LEGACY
-from kubectl_sagemaker.options import ACCOUNT, CONNECTION, DURATION, TALK, Command, Flag, Parsed, shared
+from kubectl_sagemaker.options import ACCOUNT, CONNECTION, DURATION, SELECTOR, TALK, Command, Flag, Parsed, shared
 
 if TYPE_CHECKING:
     from kubectl_sagemaker.env import Env
@@ -144,6 +144,9 @@ def uninstall_it(env: Env) -> None:
 @click.option("--lease-namespace", help="Where its Lease is; default: that of -n, the operator's own, the context's.")
 @click.option("--identity", help="This replica's name; default: the host's and the process's.")
 @click.option("--workers", type=click.IntRange(1, 64), default=10, show_default=True, help="Looks side by side.")
+@click.option("-l", "--selector", type=SELECTOR, hidden=True)  # the sandbox's: what it leaves alone
+@click.option("--ack", is_flag=True, hidden=True)  # the sandbox's: there, ACK's objects are reconciled too
+@click.option("--tied", is_flag=True, hidden=True)  # the sandbox's: end when stdin is closed
 @click.option("--poll", type=DURATION, default="5s", show_default=True, help="Time between two lists of changes.")
 @shared(CONNECTION, ACCOUNT, TALK)
 def run_it(
@@ -154,17 +157,21 @@ def run_it(
     identity: str | None,
     workers: int,
     poll: float,
+    selector: str | None,
+    ack: bool,
+    tied: bool,
 ) -> None:
     """Reconcile the objects of all namespaces, or of the one that -n names, until Ctrl-C or SIGTERM."""
     if find_spec("prometheus_client") is None:
         raise Error("the operator needs prometheus_client", hint="pip install 'kubectl-sagemaker[operator]'")
+    from kubectl_sagemaker.operator.ack import ACK_ROWS
     from kubectl_sagemaker.operator.loop import Operator, Settings
     from kubectl_sagemaker.operator.rows import ROWS
 
     _log(log_format, debug=env.debugging, quiet=env.quiet)
-    rows = [row for row in ROWS if row.api.group is LEGACY]
-    served = env.kube.serves(LEGACY)
-    if missing := sorted(row.api.resource for row in rows if row.api.plural not in served):
+    rows = [*ROWS, *ACK_ROWS] if ack else [*ROWS]
+    served = {group.name: env.kube.serves(group) for group in {row.api.group for row in rows}}
+    if missing := sorted(row.api.resource for row in rows if row.api.plural not in served[row.api.group.name]):
         hint = "install them with `kubectl sagemaker operator manifest | kubectl apply --server-side -f -`"
         raise Error(f"the server has no {', '.join(missing)}", hint=hint)
     settings = Settings(
@@ -173,10 +180,13 @@ def run_it(
         identity=identity or f"{socket.gethostname()}_{os.getpid()}",
         workers=workers,
         poll_seconds=poll,
+        selector=selector,
     )
     operator = Operator(env.connection, env.account, rows, settings)
     stopped: list[int] = []
     _stop_on_signals(operator.stopping, stopped)
+    if tied:
+        threading.Thread(target=_wait_for_stdin, args=(operator.stopping,), daemon=True).start()
     where = f"namespace {settings.namespace}" if settings.namespace else "all namespaces"
     env.note(f"the operator runs here for {where}; Ctrl-C stops it")
     if health is None:
@@ -217,6 +227,13 @@ def _stop_on_signals(stopping: threading.Event, stopped: list[int]) -> None:
 
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, stop)
+
+
+def _wait_for_stdin(stopping: threading.Event) -> None:
+    """Stop when whoever started this process has gone."""
+    while os.read(0, 1024):
+        pass
+    stopping.set()
 
 
 class JsonLines(logging.Formatter):

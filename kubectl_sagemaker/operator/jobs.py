@@ -39,8 +39,7 @@ def reconcile(row: Row, thing: Object, kube: Kube, aws: Aws, now: float) -> floa
     there = place.of(aws, thing, row)
     asked = {**row.inputs[0].request(thing["spec"]), f"{row.kind.name}Name": name}
     if not thing.get("status"):
-        opening = {row.state: row.waiting, row.name_property: name}
-        opening |= {"specDigest": _digest(row, thing)} if row.frozen else {}
+        opening = {**row.dialect.opening(row, name), **({"specDigest": _digest(row, thing)} if row.frozen else {})}
         thing = objects.put_status(kube, row, thing, opening, now=now)
     answer = there.describe(row.kind.name, name)
     if answer is None:
@@ -118,7 +117,7 @@ def _shared(row: Row, thing: Object, kube: Kube, name: str) -> bool:
 def _shown(row: Row, thing: Object, there: Place, name: str, answer: Mapping[str, Any]) -> dict[str, Any]:
     """The status of a job that SageMaker has."""
     kept = {name: value for name, value in (thing.get("status") or {}).items() if name == "specDigest"}
-    status: dict[str, Any] = {**kept, row.name_property: name}
+    status: dict[str, Any] = {**kept, **row.dialect.there(row, name, there, answer)}
     status |= shapes.properties(row.described, answer, only=row.shown)
     if row.derived:
         status |= row.derived(row, thing, there, answer)

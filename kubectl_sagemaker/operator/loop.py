@@ -91,6 +91,8 @@ class Settings:
 
     namespace: str | None = None
     """Where objects are kept; None for all namespaces."""
+    selector: str | None = None
+    """Which of them, by their labels."""
     lease_namespace: str
     lease_name: str = "sagemaker-operator"
     identity: str
@@ -115,7 +117,15 @@ class Operator:
             door, namespace=settings.lease_namespace, name=settings.lease_name, identity=settings.identity
         )
         self._watching = [
-            Watching(door, row.api, store, self._told, namespace=settings.namespace, stopping=self.stopping)
+            Watching(
+                door,
+                row.api,
+                store,
+                self._told,
+                namespace=settings.namespace,
+                selector=settings.selector,
+                stopping=self.stopping,
+            )
             for row in self._rows.values()
         ]
         self._polling = Polling(aws, self._rows.values(), now=time.time)

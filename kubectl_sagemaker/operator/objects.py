@@ -114,7 +114,8 @@ def put_status(
     changes |= {name: None for name in gone if name in old}
     if not changes:
         return thing
-    body = {"metadata": {"uid": thing["metadata"]["uid"]}, "status": {**changes, row.checked: timestamp(now)}}
+    changes |= {row.checked: timestamp(now)} if row.checked else {}
+    body = {"metadata": {"uid": thing["metadata"]["uid"]}, "status": changes}
     new = kube.call("PATCH", f"{path(row.api, thing)}/status", body=body)
     _tell(kube, row, thing, new, now)
     return new

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kubectl_sagemaker.errors import Invalid, NotFound, Unavailable
 from kubectl_sagemaker.operator import objects, place
@@ -35,12 +35,7 @@ def look(row: Row, thing: Object, kube: Kube, aws: Aws, now: float) -> float | N
             thing = kube.get(row.api, thing["metadata"]["namespace"], thing["metadata"]["name"])
         except NotFound:
             return None
-        status: dict[str, Any] = {
-            row.state: row.refused if lasting else row.failing,
-            "additional": refused.error.message,
-        }
-        if row.api.secondary_status:
-            status[row.api.secondary_status.removeprefix("status.")] = None
+        status = row.dialect.refused(row, refused.error.message, lasting)
         objects.put_status(kube, row, thing, status, now=now, whole=False)
         if lasting and row.gives_up:
             return None

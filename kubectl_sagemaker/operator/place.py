@@ -23,6 +23,10 @@ PAGE: Final = 100
 class Aws(Protocol):
     """As much of aws.Aws as a pass needs."""
 
+    @property
+    def region(self) -> str | None:
+        """The region where an object names none."""
+
     def call(
         self,
         service: str,
@@ -111,7 +115,9 @@ def of(aws: Aws, thing: Object, row: Row) -> Place:
     url = first(thing, (group.endpoint,))
     if url and not trusted_endpoint(url):
         raise Refused(Error(f"sageMakerEndpoint {url} is no https address of AWS"))
-    return Place(aws, first(thing, group.region) or "", url)
+    annotations = thing["metadata"].get("annotations") or {}
+    region = first(thing, group.region) or annotations.get(group.region_annotation or "") or aws.region
+    return Place(aws, region or "", url)
 
 
 @functools.cache

@@ -80,6 +80,36 @@ class Items:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """How a group's statuses tell what is not SageMaker's own: each makes properties of a status."""
+
+    opening: Callable[[Row, str], Mapping[str, Any]]
+    """Before there is a job, of the name that it will have."""
+    there: Callable[[Row, str, Place, Mapping[str, Any]], Mapping[str, Any]]
+    """Once there is one: its name, where it is, and Describe's answer."""
+    refused: Callable[[Row, str, bool], Mapping[str, Any]]
+    """What AWS said when it refused, and whether that lasts."""
+
+
+def _opening(row: Row, name: str) -> dict[str, Any]:
+    return {row.state: row.waiting, row.name_property: name}
+
+
+def _there(row: Row, name: str, place: Place, answer: Mapping[str, Any]) -> dict[str, Any]:
+    del place, answer
+    return {row.name_property: name}
+
+
+def _refused(row: Row, message: str, lasting: bool) -> dict[str, Any]:
+    secondary = {row.api.secondary_status.removeprefix("status."): None} if row.api.secondary_status else {}
+    return {**secondary, row.state: row.refused if lasting else row.failing, "additional": message}
+
+
+OPERATORS: Final = Dialect(opening=_opening, there=_there, refused=_refused)
+"""Of SageMaker Operators for Kubernetes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """How the operator keeps one API's objects."""
 
@@ -98,6 +128,7 @@ class Row:
     optional: tuple[str, ...] = ()
     """Members that AWS requires and the operator fills in where they are missing."""
     description: str = ""
+    dialect: Dialect = OPERATORS
     finalizer: str = FINALIZER
     checked: str = "lastCheckTime"
     """The status property that says when it was written."""

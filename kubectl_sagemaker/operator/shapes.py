@@ -85,6 +85,8 @@ def property_name(structure: Any, member: str) -> str:
 def request(shape: Any, spec: Value) -> dict[str, Any]:
     """Make a request of a spec; properties that AWS has no member for (`region`) are left out.
 
+    A `_` at a name's end does not count: ACK writes `type_` where Go has a word of its own.
+
     Raise Invalid, naming the property, for a value of the wrong type.
     """
     made: dict[str, Any] = _request(shape, spec, "spec")
@@ -98,7 +100,7 @@ def _request(shape: Any, value: Any, path: str) -> Any:
             return {
                 member: _request(shape.members[member], item, f"{path}.{name}")
                 for name, item in value.items()
-                if item is not None and (member := members.get(name.lower())) is not None
+                if item is not None and (member := members.get(name.lower().rstrip("_"))) is not None
             }
         case "map" if isinstance(value, Mapping):
             return {name: _request(shape.value, item, f"{path}.{name}") for name, item in value.items()}

@@ -36,11 +36,13 @@ class Watching:
         told: Callable[[Key, Object, bool], None],
         *,
         namespace: str | None,
+        selector: str | None = None,
         stopping: threading.Event,
     ) -> None:
         self._kube = kube
         self._api = api
         self._namespace = namespace
+        self._selector = selector
         self._store = store
         self._told = told
         self._stopping = stopping
@@ -67,7 +69,7 @@ class Watching:
         """Take in every object; return the version from which to watch."""
         listed: dict[Key, Object] = {}
         version = ""
-        for page in self._kube.pages(self._api, self._namespace):
+        for page in self._kube.pages(self._api, self._namespace, selector=self._selector):
             version = version or page.version
             listed |= {key_of(self._api.resource, thing): thing for thing in page.items}
         for key, thing in listed.items():
@@ -79,7 +81,7 @@ class Watching:
 
     def _watch(self, version: str) -> str:
         """Take in what changes until the watch is over; return the version from which to go on."""
-        for event in self._kube.watch(self._api, self._namespace, version):
+        for event in self._kube.watch(self._api, self._namespace, version, selector=self._selector):
             version, thing, key = event.version, event.object, key_of(self._api.resource, event.object)
             if event.type == "DELETED":
                 self._store.remove(key.resource, thing)

@@ -333,6 +333,10 @@ class JobStore:
             resource.gone = now + DELETING_SECONDS / self.speed
         return {}
 
+    def end(self, kind: str, name: str, outcome: Parameters) -> None:
+        """Say what Describe adds once a resource's last stage is reached."""
+        self._existing(kind, name).outcome = dict(outcome)
+
     def roll_back(self, kind: str, name: str, reason: str) -> None:
         """Let an update end right now with what was there before, as SageMaker does when it goes wrong."""
         resource = self._existing(kind, name)

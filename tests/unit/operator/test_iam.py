@@ -19,6 +19,8 @@ ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/ABC"
 class Account:
     """IAM, EKS and STS as far as the plan asks them; every request is checked by botocore's own validator."""
 
+    region: str | None = "us-west-2"
+
     def __init__(self, issuer: str | None = f"https://{ISSUER}") -> None:
         self.issuer = issuer
         self.roles: dict[str, dict[str, Any]] = {}
