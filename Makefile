@@ -40,7 +40,7 @@ soak: $(VENV)/ready ## hundreds of seeds of the log engine, and a simulated day
 	@$(BIN)/python -m tests.soak
 
 lock: ## resolve requirements.txt anew (needs uv)
-	uv pip compile pyproject.toml --extra sandbox --group dev --group dist --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra sandbox --extra operator --group dev --group dist --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.txt
 	echo 'awscli>=1.46' | uv pip compile - --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --quiet --output-file tests/aws-cli.txt

@@ -46,6 +46,8 @@ REFUSALS: Final[Mapping[str, type[Error]]] = {
     "NotAuthorized": Forbidden,
     "ResourceNotFound": NotFound,
     "ResourceNotFoundException": NotFound,
+    "ObjectNotFoundException": NotFound,
+    "NoSuchEntity": NotFound,
     "InvalidParameterException": Invalid,
     "ValidationException": Invalid,
     "SerializationException": Invalid,
@@ -121,10 +123,11 @@ class Aws:
         A client and its session keep the old key after the credentials file has changed (measured); and so would the
         cache of roles, where AWS refuses a role's credentials before their time.
         """
-        self._session = None
-        self._renewed = True
-        self._account_id = None
-        self._clients.clear()
+        with self._making:
+            self._session = None
+            self._renewed = True
+            self._account_id = None
+            self._clients.clear()
 
     def call(
         self,
@@ -273,7 +276,10 @@ class Aws:
         return f"known profiles: {', '.join(map(one_line, known))}" if known else "no profile is configured"
 
 
-SERVICES: Final = ("logs", "sagemaker", "sts", "sso", "sso-oidc", "signin")
+SERVICES: Final = (
+    *("logs", "sagemaker", "sts", "sso", "sso-oidc", "signin"),
+    *("application-autoscaling", "iam", "eks"),  # of the operator
+)
 """What is asked of AWS here, or by botocore for credentials."""
 
 

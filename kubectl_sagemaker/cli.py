@@ -26,7 +26,13 @@ import click
 from kubectl_sagemaker.errors import Error, TimedOut
 from kubectl_sagemaker.text import one_line
 
-VERBS: Final = {"logs": "smlogs", "status": "status", "sandbox": "sandbox", "completion": "completion"}
+VERBS: Final = {
+    "logs": "smlogs",
+    "status": "status",
+    "operator": "operator",
+    "sandbox": "sandbox",
+    "completion": "completion",
+}
 """Commands of `kubectl sagemaker`, and the module of `commands/` that has each."""
 
 

@@ -6,6 +6,7 @@
     ├── Forbidden            the caller may not do this
     ├── Unauthorized         the caller is not known: no, wrong or expired credentials
     ├── Invalid              the server refuses a parameter, such as a token that has expired
+    ├── Conflict             the object has changed meanwhile, or is there already
     ├── Unavailable          it may work in a moment: no connection, 5xx, a stall, a page that is no page
     │   └── Throttled        it works, slower
     └── Ended                a followed job ended other than Completed (exit 3 or 4)
@@ -47,6 +48,10 @@ class Unauthorized(Error):
 
 class Invalid(Error):
     """The server refuses a parameter of the request."""
+
+
+class Conflict(Error):
+    """The object has changed since it was read, or one of that name is there already."""
 
 
 class Unavailable(Error):

@@ -23,7 +23,7 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 from kubectl_sagemaker.connection import Connection
 from kubectl_sagemaker.credentials import Credentials, obtain
 from kubectl_sagemaker.eks import is_meant
-from kubectl_sagemaker.errors import Error, Forbidden, NotFound, Throttled, Unauthorized, Unavailable, Usage
+from kubectl_sagemaker.errors import Conflict, Error, Forbidden, NotFound, Throttled, Unauthorized, Unavailable, Usage
 from kubectl_sagemaker.kubeconfig import Access, load, reason
 from kubectl_sagemaker.text import one_line
 
@@ -40,8 +40,10 @@ CONNECT_SECONDS: Final = 30
 SILENCE_SECONDS: Final = 75
 """How long a connection may be silent, where --request-timeout says nothing: the API server itself gives a request up
 after 60 s, so that only a dead connection (a laptop that slept) is silent for longer."""
-POOL_SIZE: Final = 16
-"""Connections kept: more than the eight threads that list in parallel."""
+POOL_SIZE: Final = 32
+"""Connections kept: more than the eight threads that list in parallel, or the operator's watches and workers."""
+CONTENT_TYPES: Final = {"PATCH": "application/merge-patch+json", "APPLY": "application/apply-patch+yaml"}
+"""Of bodies that are not plain JSON; JSON is YAML."""
 MESSAGE_LENGTH: Final = 500
 PAGE: Final = 500
 """Objects of a page, as kubectl asks for."""
@@ -260,7 +262,7 @@ class Kube:
     ) -> dict[str, Any]:
         """Ask for a path, whose parts are quoted already; return the answer's JSON object.
 
-        A body goes as JSON, that of PATCH as a merge patch.
+        A body goes as JSON, that of PATCH as a merge patch; APPLY is a PATCH by what is applied server-side.
         """
         url = f"{path}?{urlencode(list(query))}" if query else path
         session = self._open()
@@ -325,11 +327,11 @@ class Kube:
         """Send one request; return the response, whose body is still to be read. `timeout`: all, or each wait."""
         headers = session.headers.copy()
         if body is not None:
-            headers["Content-Type"] = "application/merge-patch+json" if method == "PATCH" else "application/json"
+            headers["Content-Type"] = CONTENT_TYPES.get(method, "application/json")
         limit = self._connection.request_timeout or None
         with _translated(session.access, f"{method} {path}", limit):
             response: BaseHTTPResponse = session.client.request(  # type: ignore[no-untyped-call] # annotated in part
-                method,
+                "PATCH" if method == "APPLY" else method,
                 session.access.server + url,
                 headers=headers,
                 body=body,
@@ -425,6 +427,8 @@ def _refusal(access: Access, status: int, answer: dict[str, Any] | None, what: s
             # Only an object's 404 names the object.
             named = answer and isinstance(answer.get("details"), dict) and answer["details"].get("name")
             return NotFound(message if message and named else f"{access.host} has no {what.partition(' ')[2]}")
+        case 409:
+            return Conflict(message or plain)
         case 410:
             return Expired(message or plain, str(_metadata(answer or {}).get("continue", "")))
         case 429:

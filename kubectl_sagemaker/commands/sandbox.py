@@ -12,7 +12,7 @@ import click
 
 from kubectl_sagemaker.errors import Error
 from kubectl_sagemaker.kubeconfig import reason
-from kubectl_sagemaker.options import Command
+from kubectl_sagemaker.options import Command, Flag
 
 
 @click.command(
@@ -21,7 +21,8 @@ from kubectl_sagemaker.options import Command
     short_help="Run a command, or a shell, in a made-up cluster and AWS account.",
     help="""Start an embedded Kubernetes API and AWS endpoints on loopback, with a few jobs in both, and run CMD
     (default: $SHELL) with KUBECONFIG, AWS_ENDPOINT_URL, credentials and region set for them. Exits with CMD's exit
-    code and leaves nothing behind. No account and no network is needed.
+    code and leaves nothing behind. No account and no network is needed. What is applied there runs: an operator
+    starts it, it goes through its states, and writes a log.
 
     \b
     Examples:
@@ -38,18 +39,20 @@ from kubectl_sagemaker.options import Command
 @click.option(
     "--speed", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True, help="Scale its clock."
 )
+@click.option("--empty", cls=Flag, help="Without jobs that are there already.")
 @click.argument("command_line", metavar="[-- CMD [ARG]...]", nargs=-1, type=click.UNPROCESSED)
-def command(speed: float, command_line: tuple[str, ...]) -> int:
+def command(speed: float, empty: bool, command_line: tuple[str, ...]) -> int:
     """Serve, run, and go."""
     if find_spec("kubectl_sagemaker.sandbox") is None:
         # release/programs.spec leaves it out, as it does its server.
         raise Error("the sandbox is left out of the archives", hint="a checkout or a pip install has it: see README.md")
     if find_spec("aiohttp") is None:
         raise Error("the sandbox needs aiohttp", hint="pip install 'kubectl-sagemaker[sandbox]'")
+    from kubectl_sagemaker.sandbox.parts import PARTS
     from kubectl_sagemaker.sandbox.server import Sandbox
 
     words = list(command_line) or [os.environ.get("SHELL") or "sh"]
-    with Sandbox(speed=speed) as sandbox:
+    with Sandbox(speed=speed, parts=() if empty else PARTS, operator=True) as sandbox:
         return _run(words, sandbox.environment)
 
 

@@ -1,4 +1,4 @@
-"""An AWS account in one region, in memory: SageMaker, CloudWatch Logs and STS behind their wire protocols.
+"""An AWS account in one region, in memory: SageMaker, Auto Scaling, CloudWatch Logs and STS, by their wire protocols.
 
 `Account.respond` is the whole of it, without sockets; `application` puts it behind HTTP.
 """
@@ -29,6 +29,7 @@ from kubectl_sagemaker.sandbox.protocol import (
     route,
 )
 from kubectl_sagemaker.sandbox.sagemaker import JobStore
+from kubectl_sagemaker.sandbox.scaling import ScalingStore
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -82,7 +83,10 @@ class Account:
         self.credentials: dict[str, Credential] = {SANDBOX.access_key: SANDBOX}
         self.logs = LogStore(now, functools.partial(self.arn, "logs"))
         self.jobs = JobStore(now, functools.partial(self.arn, "sagemaker"))
+        self.scaling = ScalingStore(now, functools.partial(self.arn, "autoscaling"))
         self.faults: Faults | None = None
+        self.refuses: Callable[[str, Mapping[str, Any]], AwsError | None] = lambda operation, given: None
+        """Gives the error that an operation with these parameters is answered with, in place of its answer, or None."""
         self.quotas: dict[str, float] = {}
         """Requests a second by operation; an operation that isn't named has no bound."""
         self.journal: list[Served] = []
@@ -138,6 +142,8 @@ class Account:
             raise AwsError("ThrottlingException", "Rate exceeded")
         given = parameters(call)
         self._authorize(call, credential, given)
+        if (refused := self.refuses(call.operation, given)) is not None:
+            raise refused
         if fault is Fault.EXPIRED_TOKEN:
             raise invalid(INVALID_TOKEN)
         if call.service.name == "logs":
@@ -150,7 +156,8 @@ class Account:
             return json_response(200, body, request_id)
         if call.service.name == "sts":
             return answer(call, self._identity(call, credential), request_id)
-        return answer(call, self.jobs.call(call.operation, given), request_id)
+        store = self.scaling if call.service.name == "application-autoscaling" else self.jobs
+        return answer(call, store.call(call.operation, given), request_id)
 
     def _authenticate(self, call: Call, headers: Mapping[str, str]) -> Credential:
         """Whose request it is. Its shape, scope and key are checked; its signature is not."""

@@ -42,6 +42,7 @@ class Service:
 
 
 SERVICES: Final = (
+    Service("application-autoscaling", invalid="ValidationException"),
     Service("logs", invalid="InvalidParameterException"),
     Service("sagemaker", invalid="ValidationException"),
     Service("sts", invalid="ValidationError"),

@@ -1,13 +1,14 @@
 """SageMaker's jobs and other named resources, whose state follows from a lifecycle and the time.
 
 Everything is generic over botocore's service model: whatever has Describe{Kind} by {Kind}Name can be created, listed,
-described and, where the model has it, stopped. A pipeline execution, which is described by its ARN, is called
-`PIPELINE/execution/ID` here. Where kinds differ, a row says so.
+described and, where the model has it, stopped and deleted; an endpoint is updated. A pipeline execution, which is
+described by its ARN, is called `PIPELINE/execution/ID` here. Where kinds differ, a row says so.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -64,6 +65,10 @@ class Resource:
     """Members that Describe shows once the last stage is reached: metrics, artifacts, FailureReason."""
     steps: tuple[Step, ...] = ()
     """Of a pipeline execution."""
+    change: tuple[float, dict[str, Any]] | None = None
+    """Members that Describe shows in place of `request`'s from an offset on: what Update was given."""
+    gone: float = math.inf
+    """Epoch seconds from which there is no such resource any more."""
 
 
 ORDINARY: Final[tuple[tuple[Stage, ...], ...]] = (
@@ -114,7 +119,15 @@ OF: Final[Mapping[str, str]] = {
 }
 """Operations that are about a resource, and say so in words of their own."""
 
+NEEDS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
+    "Endpoint": (("EndpointConfigName", "EndpointConfig"),),
+}
+"""Members of a request that name a resource of another kind, which must be there."""
+
 STOPPING_SECONDS: Final = 5.0
+UPDATING_SECONDS: Final = 10.0
+DELETING_SECONDS: Final = 3.0
+"""Of an endpoint; what is not running is deleted at once."""
 PAGE: Final = 10
 """MaxResults of every List operation unless it is given."""
 
@@ -129,6 +142,10 @@ class JobStore:
         self._resources: dict[tuple[str, str], Resource] = {}
         self.lifecycle: Callable[[str, Parameters], Sequence[Stage]] = ordinary
         """Gives the stages of what a Create request of a kind and its parameters starts."""
+        self.started: Callable[[str, Parameters], None] = lambda kind, parameters: None
+        """Told of each Create request that was granted: what the job writes, and what it starts, is made there."""
+        self.speed = 1.0
+        """How many times sooner what is stopped, updated or deleted is so."""
 
     def put(
         self,
@@ -178,6 +195,8 @@ class JobStore:
             ("Describe", self._describe),
             ("Create", self._create),
             ("Stop", self._stop),
+            ("Update", self._update),
+            ("Delete", self._delete),
             ("List", self._list),
         ):
             kind = operation.removeprefix(verb)
@@ -188,7 +207,7 @@ class JobStore:
 
     def target(self, operation: str, parameters: Parameters) -> str:
         """The ARN of what an operation is about, `*` for a list: what permissions are checked against."""
-        kind = OF.get(operation) or re.sub("^(Describe|Create|Stop)", "", operation)
+        kind = OF.get(operation) or re.sub("^(Describe|Create|Stop|Update|Delete)", "", operation)
         name = self._name(kind, parameters)
         return "*" if name is None else self.arn(kind, name)
 
@@ -209,7 +228,7 @@ class JobStore:
         and every kind's ARN, which knows no case, is unique.
         """
         resource = self._resources.get((kind, name.lower()))
-        if resource is None or resource.created > self._now():
+        if resource is None or not resource.created <= self._now() < resource.gone:
             code, message = MISSING.get(kind, ("ValidationException", 'Could not find {words} "{arn}".'))
             words = _words(kind, " ")
             raise AwsError(code, message.format(name=name, words=words, arn=self.arn(kind, name)))
@@ -224,6 +243,7 @@ class JobStore:
         ended = current.status in ends
         members: dict[str, Any] = {
             **resource.request,
+            **(resource.change[1] if resource.change and created + resource.change[0] <= now else {}),
             f"{kind}Name": resource.name,
             f"{kind}Arn": self.arn(kind, resource.name),
             f"{kind}Status": current.status,
@@ -248,6 +268,8 @@ class JobStore:
             members["LabelCounters"] = _labelled(resource, now)
         if "EndpointArn" in shown and "EndpointName" in resource.request:
             members["EndpointArn"] = self.arn("Endpoint", resource.request["EndpointName"])
+        if "EndpointStatus" in shown and "ProductionVariants" in shown:
+            members |= self._serving(resource, now)
         if "PipelineArn" in shown:
             members["PipelineArn"] = self.arn("Pipeline", resource.name.partition("/")[0])
         return members
@@ -260,7 +282,8 @@ class JobStore:
             raise AwsError("UnknownOperationException", "")
         name = parameters[f"{kind}Name"]
         arn = self.arn(kind, name)
-        if (kind, name.lower()) in self._resources:
+        held = self._resources.get((kind, name.lower()))
+        if held is not None and self._now() < held.gone:
             if operation_errors(f"Create{kind}") & {"ResourceInUse"}:
                 words = _words(kind, " ").capitalize()
                 raise AwsError(
@@ -269,8 +292,80 @@ class JobStore:
                     f"and a {words.lower()} with this name already exists ({arn})",
                 )
             raise AwsError("ValidationException", f'Cannot create already existing {_words(kind, " ")} "{arn}".')
+        for member, other in NEEDS.get(kind, ()):
+            self._existing(other, parameters[member])
         self.put(kind, name, self.lifecycle(kind, parameters), request=fit(described(kind), parameters))
+        self.started(kind, parameters)
         return {f"{kind}Arn": arn}
+
+    def _update(self, kind: str, parameters: Parameters) -> dict[str, Any]:
+        if kind != "Endpoint":
+            raise AwsError("UnknownOperationException", "")
+        resource = self._existing(kind, parameters["EndpointName"])
+        self._existing("EndpointConfig", parameters["EndpointConfigName"])
+        state, arn = self._members(resource), self.arn(kind, resource.name)
+        if state["EndpointStatus"] != "InService":
+            raise AwsError("ValidationException", f'Cannot update in-progress endpoint "{arn}".')
+        at = self._now() - resource.created
+        reached = at + UPDATING_SECONDS / self.speed
+        past = tuple(stage for stage in resource.stages if stage.offset <= at)
+        resource.stages = (*past, Stage(at, "Updating"), Stage(reached, "InService"))
+        if resource.change:
+            resource.request |= resource.change[1]
+        resource.change = (reached, {"EndpointConfigName": parameters["EndpointConfigName"]})
+        resource.outcome = {}
+        return {"EndpointArn": arn}
+
+    def _delete(self, kind: str, parameters: Parameters) -> dict[str, Any]:
+        if operation_model("sagemaker", f"Delete{kind}") is None:
+            raise AwsError("UnknownOperationException", "")
+        resource = self._existing(kind, self._name(kind, parameters) or "")
+        status = self._members(resource)[f"{kind}Status"]
+        if status in {"Creating", "Updating"}:
+            arn = self.arn(kind, resource.name)
+            raise AwsError("ValidationException", f'Cannot update in-progress {_words(kind, " ")} "{arn}".')
+        now = self._now()
+        if not status:
+            resource.gone = now  # what has no status has no time to take either
+        elif status != "Deleting":
+            past = tuple(stage for stage in resource.stages if stage.offset <= now - resource.created)
+            resource.stages = (*past, Stage(now - resource.created, "Deleting"))
+            resource.gone = now + DELETING_SECONDS / self.speed
+        return {}
+
+    def end(self, kind: str, name: str, outcome: Parameters) -> None:
+        """Say what Describe adds once a resource's last stage is reached."""
+        self._existing(kind, name).outcome = dict(outcome)
+
+    def roll_back(self, kind: str, name: str, reason: str) -> None:
+        """Let an update end right now with what was there before, as SageMaker does when it goes wrong."""
+        resource = self._existing(kind, name)
+        at = self._now() - resource.created
+        past = tuple(stage for stage in resource.stages if stage.offset <= at)
+        resource.stages = (*past, Stage(at, "InService"))
+        resource.change = None
+        resource.outcome = {"FailureReason": reason}
+
+    def _serving(self, resource: Resource, now: float) -> dict[str, Any]:
+        """An endpoint's variants: those of its configuration, where the account has it."""
+        name = resource.request.get("EndpointConfigName", "")
+        if resource.change and resource.created + resource.change[0] <= now:
+            name = resource.change[1]["EndpointConfigName"]
+        config = self._resources.get(("EndpointConfig", name.lower()))
+        if config is None:
+            return {}
+        return {
+            "ProductionVariants": [
+                {
+                    "VariantName": variant["VariantName"],
+                    "CurrentWeight": variant.get("InitialVariantWeight", 1.0),
+                    "DesiredWeight": variant.get("InitialVariantWeight", 1.0),
+                    "CurrentInstanceCount": variant.get("InitialInstanceCount", 1),
+                    "DesiredInstanceCount": variant.get("InitialInstanceCount", 1),
+                }
+                for variant in config.request.get("ProductionVariants", ())
+            ]
+        }
 
     def _stop(self, kind: str, parameters: Parameters) -> dict[str, Any]:
         operation = operation_model("sagemaker", f"Stop{kind}")
@@ -305,7 +400,7 @@ class JobStore:
         resource.stages = (
             *past,
             Stage(at, "Stopping", "Stopping", f"Stopping the {words.lower()}"),
-            Stage(at + STOPPING_SECONDS, "Stopped", "Stopped", f"{words} stopped"),
+            Stage(at + STOPPING_SECONDS / self.speed, "Stopped", "Stopped", f"{words} stopped"),
         )
         resource.outcome = {}
 
@@ -314,7 +409,7 @@ class JobStore:
         members = [
             self._members(resource)
             for resource in list(self._resources.values())
-            if resource.kind == kind and resource.created <= now
+            if resource.kind == kind and resource.created <= now < resource.gone
         ]
         return _page(f"List{kind}s", kind, members, parameters)
 

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import os
 import secrets
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -18,13 +20,17 @@ from typing import Final, Self
 from kubectl_sagemaker.sandbox import aws, kubernetes
 from kubectl_sagemaker.sandbox.access import User
 from kubectl_sagemaker.sandbox.cluster import Cluster
+from kubectl_sagemaker.sandbox.living import Living
 from kubectl_sagemaker.sandbox.parts import PARTS
-from kubectl_sagemaker.sandbox.world import Part, World
+from kubectl_sagemaker.sandbox.world import SCRIPTED, Part, World
 
-ELSEWHERE: Final = ("eu-central-1",)
+ELSEWHERE: Final = ("eu-central-1", "eu-west-1", "us-east-1", "us-east-2")
 """Regions that the account is in besides its main one."""
+POLL_SECONDS: Final = 1.0
+"""How often the operator asks for changes. AWS would be asked less often."""
 TICK: Final = 0.2
 """Seconds between two looks of the world's controllers."""
+PROGRAM: Final = "from kubectl_sagemaker.cli import sagemaker; sagemaker()"
 CLEARED: Final = ("AWS_", "KUBECTL_SMLOGS_PROFILE", "KUBECTL_SAGEMAKER_PROFILE")
 """Beginnings of variables of the person's own that would lead out of the sandbox, such as AWS_ENDPOINT_URL_LOGS."""
 
@@ -39,18 +45,23 @@ class Sandbox:
         parts: tuple[Part, ...] = PARTS,
         clock: Callable[[], float] = time.time,
         latency: float = 0.0,
+        operator: bool = False,
     ) -> None:
+        """`operator`: whether what is applied is started, by an operator in a process of its own."""
         self._pretended: float | None = None
         self._speed = speed
         self._parts = parts
         self._clock = clock
         self._latency = latency
+        self._operator = operator
         self.cluster = Cluster(now=lambda: self._pretended if self._pretended is not None else clock())
         self.account = aws.Account(now=clock)
         self.elsewhere = {region: aws.Account(now=clock, region=region) for region in ELSEWHERE}
         for account in self.elsewhere.values():
             account.credentials = self.account.credentials
         self.world = World(self.cluster, self.account, self._pretend, self.elsewhere)
+        for account in (self.account, *self.elsewhere.values()):
+            Living(self.cluster, account, speed=speed)
         self.environment: dict[str, str] = {}
         self.users: dict[str, User] = {}
         """Whom the Kubernetes API knows, by bearer token; the two of the kubeconfig are added at the start."""
@@ -72,7 +83,28 @@ class Sandbox:
         stop = ready.result()
         self._stack.callback(thread.join)
         self._stack.callback(stop)
+        if self._operator:
+            self._stack.callback(self._operate(directory))
         return self
+
+    def _operate(self, directory: Path) -> Callable[[], None]:
+        """Start the operator; return what ends it. It ends by itself with this process, whatever ends that."""
+        program = [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-c", PROGRAM]
+        poll = max(0.2, POLL_SECONDS / self._speed)
+        words = ["operator", "run", "--ack", "--tied", f"--poll={poll}s", f"--selector=!{SCRIPTED}"]
+        with (directory / "operator.log").open("wb") as log:
+            process = subprocess.Popen(
+                [*program, *words], env=self.environment, stdin=subprocess.PIPE, stdout=log, stderr=log
+            )
+
+        def end() -> None:
+            # Nothing outlives the sandbox that it could leave half done.
+            process.kill()
+            process.wait()
+            if process.stdin is not None:
+                process.stdin.close()
+
+        return end
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from kubectl_sagemaker.columns import Column
 from kubectl_sagemaker.sandbox.cluster import Object
-from kubectl_sagemaker.sandbox.resources import Column, Resource
+from kubectl_sagemaker.sandbox.resources import Resource
 from kubectl_sagemaker.sandbox.selectors import value_at
 
 NAME: Final = {"name": "Name", "type": "string", "format": "name", "description": "Name of the object", "priority": 0}

@@ -43,6 +43,8 @@ MIRRORED: Final[Mapping[str, tuple[str, ...]]] = {
     f"pipelineexecutions.{ACK.name}": ("LastModifiedTime",),
 }
 """Members of Describe's answer that controllers copy into a status, by resource, as the CRDs have them."""
+SCRIPTED: Final = "sandbox.example.com/scripted"
+"""Label of the world's own objects, whose lives are told beforehand: the operator leaves them alone."""
 STREAMS: Final[Mapping[str, str]] = {
     "Endpoint": "{instance}",
     "InferenceComponent": "{instance}",
@@ -217,7 +219,7 @@ class World:
             "metadata": {
                 "name": part.name,
                 "namespace": part.namespace,
-                **({"labels": dict(part.labels)} if part.labels else {}),
+                "labels": {**part.labels, SCRIPTED: "true"},
             },
             "spec": spec,
         }

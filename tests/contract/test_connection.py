@@ -25,7 +25,7 @@ import pytest
 
 from kubectl_sagemaker import kinds
 from kubectl_sagemaker.connection import Connection
-from kubectl_sagemaker.errors import Error, Forbidden, NotFound, Throttled, Unauthorized, Unavailable, Usage
+from kubectl_sagemaker.errors import Conflict, Error, Forbidden, NotFound, Throttled, Unauthorized, Unavailable, Usage
 from kubectl_sagemaker.kube import Kube
 from tests.servers import ApiServer
 
@@ -664,7 +664,7 @@ def canned(status: int, body: object, **headers: str) -> Iterator[Canned]:
         (403, {"kind": "Status", "message": "a\n\x1b[31mb"}, {}, Forbidden, r"^a \\x1b\[31mb$"),
         (403, b"<html>", {"Content-Type": "text/html"}, Forbidden, "status 403 and text/html instead of a JSON object"),
         (404, b"404 page not found", {}, NotFound, r"^127\.0\.0\.1:\d+ has no /x$"),
-        (409, {"kind": "Status", "message": "busy"}, {}, Error, "^busy$"),
+        (409, {"kind": "Status", "message": "busy"}, {}, Conflict, "^busy$"),
         (429, {"kind": "Status", "message": "later"}, {"Retry-After": "1"}, Throttled, "too many requests .*: later$"),
         (503, {"kind": "Status", "message": "no quorum"}, {"Retry-After": "1"}, Unavailable, "503: no quorum$"),
         (200, b"<html>log in</html>", {"Content-Type": "text/html"}, Unavailable, "and text/html instead of"),

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from kubectl_sagemaker.columns import AGE, COLUMNS, Column
 from kubectl_sagemaker.kinds import KINDS
-from kubectl_sagemaker.sandbox.resources import AGE, COLUMNS, RESOURCES, Column
+from kubectl_sagemaker.sandbox.resources import RESOURCES
 
 APIS = {api.resource: api for kind in KINDS for api in kind.apis}
 

@@ -284,6 +284,7 @@ def test_a_name_can_be_used_once(account: Account, sagemaker: Any) -> None:
     assert code == "ResourceInUse"
     assert "arn:aws:sagemaker:us-west-2:123456789012:training-job/job" in message
     assert refused(sagemaker.create_training_job, TrainingJobName="JOB", **TRAINING_REQUEST)[0] == "ResourceInUse"
+    account.jobs.put("EndpointConfig", "model", [Stage(0, "")])
     sagemaker.create_endpoint(EndpointName="model", EndpointConfigName="model")
     code, _ = refused(sagemaker.create_endpoint, EndpointName="model", EndpointConfigName="model")
     assert code == "ValidationException"

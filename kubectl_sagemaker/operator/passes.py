@@ -1,0 +1,51 @@
+"""One look at an object by its row's pass, with what AWS refuses told in the object's status."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kubectl_sagemaker.errors import Invalid, NotFound, Unavailable
+from kubectl_sagemaker.operator import objects, place
+from kubectl_sagemaker.operator.place import Refused
+
+if TYPE_CHECKING:
+    from kubectl_sagemaker.operator.objects import Kube, Object
+    from kubectl_sagemaker.operator.place import Aws
+    from kubectl_sagemaker.operator.rows import Row
+
+
+def look(row: Row, thing: Object, kube: Kube, aws: Aws, now: float) -> float | None:
+    """Look at an object; return when to look again (epoch seconds), None for not before it changes.
+
+    Raise Refused, which the status then tells, for what is to be tried again later; errors.Error for the cluster's
+    refusals, of which Conflict says that `thing` is not the newest.
+    """
+    try:
+        try:
+            return row.reconcile(row, thing, kube, aws, now)
+        except Invalid as error:
+            raise Refused(error) from error
+    except Refused as refused:
+        if objects.going(thing) and _nowhere(row, thing, aws, refused):
+            objects.release(kube, row.api, thing, row.finalizer)
+            return None
+        lasting = not (refused.transient or refused.personal)
+        try:
+            # The pass may have written a status before it was refused.
+            thing = kube.get(row.api, thing["metadata"]["namespace"], thing["metadata"]["name"])
+        except NotFound:
+            return None
+        status = row.dialect.refused(row, refused.error.message, lasting)
+        objects.put_status(kube, row, thing, status, now=now, whole=False)
+        if lasting and row.gives_up:
+            return None
+        raise
+
+
+def _nowhere(row: Row, thing: Object, aws: Aws, refused: Refused) -> bool:
+    """Whether nothing can be where an object says that its job is: no region of AWS's, no address of AWS's."""
+    try:
+        there = place.of(aws, thing, row)
+    except Refused:
+        return True
+    return isinstance(refused.error, Unavailable) and not there.known and there.endpoint_url is None

@@ -1,0 +1,132 @@
+"""Installing the operator into a real cluster, and taking it out; what `manifest` prints."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from kubectl_sagemaker.operator import manifest
+from tests.environment import PROGRAMS, kubectls
+from tests.servers import ApiServer
+from tests.specs import TRAINING
+
+pytestmark = pytest.mark.xdist_group("installed-apiserver")
+DEPLOYMENT = f"{manifest.PATHS['Deployment']}/{manifest.NAME}"
+MERGE = "application/merge-patch+json"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ApiServer]:
+    with ApiServer() as running:
+        yield running
+
+
+def run(server: ApiServer, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "KUBECONFIG": str(server.kubeconfig)}
+    command = [str(PROGRAMS / "kubectl-sagemaker"), "operator", *words]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=90, check=False, **options)
+
+
+def become_ready(server: ApiServer, ended: threading.Event) -> None:
+    """What the deployment's controller would do, of which the server has none."""
+    while not ended.is_set():
+        status, found = server.request("GET", DEPLOYMENT)
+        if status == 200:
+            count = found["spec"]["replicas"]
+            ready = {"observedGeneration": found["metadata"]["generation"], "replicas": count, "readyReplicas": count}
+            ready |= {"updatedReplicas": count, "availableReplicas": count}
+            server.request("PATCH", f"{DEPLOYMENT}/status", {"status": ready}, content_type=MERGE)
+        time.sleep(0.2)
+
+
+def test_it_waits_for_what_is_not_ready_and_says_for_what(server: ApiServer) -> None:
+    command = [str(PROGRAMS / "kubectl-sagemaker"), "operator", "install"]
+    environment = {**os.environ, "KUBECONFIG": str(server.kubeconfig)}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stderr is not None
+        last = next((line for line in process.stderr if "waiting for deployment" in line), None)
+        assert last == f"waiting for deployment/{manifest.NAME}: no controller has seen it yet\n"
+        process.send_signal(signal.SIGINT)
+        process.stderr.read()
+    assert process.returncode == 130
+
+
+def test_it_is_installed_twice_used_and_removed(server: ApiServer) -> None:
+    ended = threading.Event()
+    controller = threading.Thread(target=become_ready, args=(server, ended))
+    controller.start()
+    try:
+        for _ in range(2):
+            done = run(server, "install", "--image", "registry.example.com/op:1", "--timeout", "60s")
+            assert (done.returncode, done.stdout) == (0, ""), done.stderr
+            assert done.stderr.splitlines()[-1] == f"the operator is ready in namespace {manifest.NAMESPACE}"
+    finally:
+        ended.set()
+        controller.join()
+    _, deployment = server.request("GET", DEPLOYMENT)
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == "registry.example.com/op:1"
+
+    path = "/apis/sagemaker.aws.amazon.com/v1/namespaces/default/trainingjobs"
+    body = {"apiVersion": "sagemaker.aws.amazon.com/v1", "kind": "TrainingJob", "metadata": {"name": "here"}}
+    assert server.request("POST", path, {**body, "spec": TRAINING})[0] == 201
+    done = run(server, "uninstall")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[0] == "error: there are still objects: trainingjob default/here"
+    assert server.request("GET", DEPLOYMENT)[0] == 200
+
+    assert server.request("DELETE", f"{path}/here")[0] == 200
+    done = run(server, "uninstall")
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert server.request("GET", DEPLOYMENT)[0] == 404
+    left = [
+        thing["metadata"]["name"]
+        for thing in manifest.objects(manifest.Choice(image=""))
+        # Nothing here ends a namespace, and a definition takes a moment.
+        if thing["kind"] not in {"Namespace", "CustomResourceDefinition"}
+        and server.request("GET", manifest.path(thing))[0] != 404
+    ]
+    assert left == []
+    assert run(server, "uninstall").returncode == 0
+
+
+def test_what_manifest_prints_is_applied_by_kubectl(server: ApiServer) -> None:
+    printed = run(server, "manifest", "--role-arn", "arn:aws:iam::123456789012:role/op", "--replicas", "1")
+    assert (printed.returncode, printed.stderr) == (0, "")
+    kubectl = next(iter(kubectls().values()), "kubectl")
+    done = subprocess.run(
+        [kubectl, "apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-"],
+        input=printed.stdout.replace(manifest.NAMESPACE, "default"),
+        capture_output=True,
+        text=True,
+        env={**os.environ, "KUBECONFIG": str(server.kubeconfig)},
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    # The API server says what Pod Security would refuse as a warning on stderr.
+    assert done.stderr == ""
+    assert len(done.stdout.splitlines()) == len(manifest.objects(manifest.Choice(image="")))
+
+
+def test_a_pod_of_it_is_allowed_where_pods_are_restricted(server: ApiServer) -> None:
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "restricted", "labels": labels}}
+    assert server.request("POST", "/api/v1/namespaces", body)[0] == 201
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": manifest.ACCOUNT}}
+    assert server.request("POST", "/api/v1/namespaces/restricted/serviceaccounts", account)[0] == 201
+    deployment = manifest.objects(manifest.Choice(image="i"))[-1]
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": deployment["spec"]["template"]["spec"]}
+    status, answer = server.request("POST", "/api/v1/namespaces/restricted/pods", pod)
+    assert status == 201, json.dumps(answer)
+    container = pod["spec"]["containers"][0]
+    del container["securityContext"]["allowPrivilegeEscalation"]
+    pod["metadata"]["name"] = "q"
+    assert server.request("POST", "/api/v1/namespaces/restricted/pods", pod)[0] == 403
