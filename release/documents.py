@@ -55,7 +55,9 @@ def flags() -> str:
     with click.Context(group) as context:
         for verb in group.list_commands(context):
             command = group.get_command(context, verb)
-            if command is not None and verb != "logs":
+            if isinstance(command, click.Group):
+                commands |= {f"kubectl sagemaker {verb} {name}": each for name, each in command.commands.items()}
+            elif command is not None and verb != "logs":
                 commands[f"kubectl sagemaker {verb}"] = command
     parts = []
     for title, command in commands.items():

@@ -43,8 +43,8 @@ NEEDS: Final = (
     Need(
         command="… of a log of more than 1 MB",
         verbs=("get",),
-        actions=("logs:FilterLogEvents", "logs:GetLogEvents"),
-        enriching=(f"{DESCRIBE}…", "logs:DescribeLogStreams"),
+        actions=("logs:FilterLogEvents",),
+        enriching=(f"{DESCRIBE}…", "logs:DescribeLogStreams", "logs:GetLogEvents"),
     ),
     Need(
         command="… -f",

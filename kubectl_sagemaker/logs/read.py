@@ -69,10 +69,21 @@ def _all(source: Source) -> Iterator[Aside | Page]:
         names = [stream["logStreamName"] for stream in streams]
         # It can lag by an hour (API reference): good enough to say how time is cut, not where the log ends.
         newest = max(stream.get("lastIngestionTime", reached) for stream in streams)
-        yield from read_streams(source, names, reached, newest, len(events) / (reached - first))
+        begun = False
+        try:
+            for item in read_streams(source, names, reached, newest, len(events) / (reached - first)):
+                begun = begun or isinstance(item, list)
+                yield item
+            return
+        except Forbidden:
+            # GetLogEvents is a right of its own, too.
+            if begun:
+                raise
+        cut = [event for event in events if event["timestamp"] >= reached]
     else:
-        yield (yield from source.wanted(events))
-        yield from source.pages(parameters, before=events)
+        cut = events
+    yield (yield from source.wanted(cut))
+    yield from source.pages(parameters, before=events)
 
 
 def _tail(source: Source, count: int) -> Iterator[Aside | Page]:
