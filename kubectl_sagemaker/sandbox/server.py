@@ -65,6 +65,8 @@ class Sandbox:
         self.environment: dict[str, str] = {}
         self.users: dict[str, User] = {}
         """Whom the Kubernetes API knows, by bearer token; the two of the kubeconfig are added at the start."""
+        self.operator: subprocess.Popen[bytes] | None = None
+        """The operator's process, while it runs."""
         self._stack = contextlib.ExitStack()
 
     def _pretend(self, moment: float | None) -> None:
@@ -93,7 +95,7 @@ class Sandbox:
         poll = max(0.2, POLL_SECONDS / self._speed)
         words = ["operator", "run", "--ack", "--tied", f"--poll={poll}s", f"--selector=!{SCRIPTED}"]
         with (directory / "operator.log").open("wb") as log:
-            process = subprocess.Popen(
+            process = self.operator = subprocess.Popen(
                 [*program, *words], env=self.environment, stdin=subprocess.PIPE, stdout=log, stderr=log
             )
 
