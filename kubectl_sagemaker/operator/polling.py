@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 log: Final = logging.getLogger("kubectl_sagemaker.operator")
 
 POLL_SECONDS: Final = 5.0
-OVERLAP: Final = timedelta(seconds=30)
-"""How far each list goes back behind the newest change that was seen: lists show a change a little late."""
+OVERLAP: Final = timedelta(seconds=15)
+"""How far a list goes back behind the newest change that was seen: lists show changes a little late."""
+STEP: Final = timedelta(milliseconds=1)
 SINGLY_SECONDS: Final = 30.0
 """Between two looks at each job where lists are refused."""
 
@@ -41,6 +42,8 @@ class _Seen:
 
     newest: datetime
     """The newest change, by SageMaker's clock; at first, somewhat before the beginning by ours."""
+    news: datetime
+    """When the newest was seen, by our clock."""
     states: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     """By name, of those that changed within the overlap."""
     singly: float = 0.0
@@ -91,10 +94,11 @@ class Polling:
         One that is seen first has changed if an object shows another state of it than the list.
         """
         moment = datetime.fromtimestamp(self._now(), UTC)
-        seen = self._seen.setdefault(target, _Seen(moment - 4 * OVERLAP))
+        seen = self._seen.setdefault(target, _Seen(moment - 8 * OVERLAP, moment))
         kind = target.operation.removeprefix("List").removesuffix("s")
         changed = []
-        since = seen.newest - OVERLAP
+        # Without end, a thousand jobs that began together would be listed again with every list.
+        since = seen.newest - (OVERLAP if moment - seen.news <= 2 * OVERLAP else -STEP)
         try:
             there = Place(self._aws, target.region, target.endpoint_url)
             for item in there.listed(target.operation, {"LastModifiedTimeAfter": since}):
@@ -104,7 +108,8 @@ class Polling:
                 if before != state:
                     changed.append(name)
                 seen.states[name] = state
-                seen.newest = max(seen.newest, at)
+                if at > seen.newest:
+                    seen.newest, seen.news = at, moment
         except Refused as refused:
             if refused.transient:
                 log.debug("%s in %s: %s", target.operation, target.region, refused.error.message)

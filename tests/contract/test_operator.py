@@ -26,7 +26,7 @@ from kubectl_sagemaker.sandbox.kubernetes import kubeconfig
 from kubectl_sagemaker.sandbox.sagemaker import Stage, ordinary
 from tests.contract.conftest import Api, running_sandbox
 from tests.environment import PROGRAMS, kubectls
-from tests.operator import ROW
+from tests.lab import ROW
 from tests.servers import ApiServer
 from tests.specs import HOSTING, JOBS, SPECS, TRAINING
 from tests.transport import serve

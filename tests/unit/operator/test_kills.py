@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from kubectl_sagemaker.sandbox.sagemaker import Stage, ordinary
-from tests.operator import ROW, Killed, Lab
+from tests.lab import ROW, Killed, Lab
 from tests.specs import JOBS, SPECS
 
 Scenario = Callable[[Lab], None]

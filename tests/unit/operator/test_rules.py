@@ -11,7 +11,7 @@ from kubectl_sagemaker.errors import Forbidden, Invalid, Throttled, Unavailable
 from kubectl_sagemaker.operator.children import FINALIZER as PARENTS
 from kubectl_sagemaker.operator.objects import FINALIZER, OWNER, generated
 from kubectl_sagemaker.sandbox.sagemaker import Stage
-from tests.operator import ROW, Killed, Lab
+from tests.lab import ROW, Killed, Lab
 from tests.specs import ENDPOINT_CONFIG, HOSTING, JOBS, MODEL, PROCESSING, SCALING, SPECS, TRAINING, TRANSFORM, TUNING
 
 KINDS: Final = {singular: ROW[singular].kind.name for singular in ROW}
