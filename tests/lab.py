@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
@@ -57,6 +58,27 @@ class Door(kube.Kube):
         return given.status, given.body, given.content_type
 
 
+_newest: list[Lab] = []
+
+
+@functools.cache
+def _door() -> aws.Aws:
+    """One door to AWS for all labs: a session's models and clients are most of what a lab costs. The newest answers."""
+    door = aws.Aws(aws.Account(region="us-west-2"))
+    door.session.set_credentials(SANDBOX.access_key, SANDBOX.secret_key)
+
+    def answer(request: Any, **event: Any) -> Any:
+        return _newest[-1].answer(request, **event)
+
+    door.session.register("before-send", answer)
+    return door
+
+
+def _shared(lab: Lab) -> aws.Aws:
+    _newest[:] = [lab]
+    return _door()
+
+
 class Lab:
     """A cluster, an account and a clock; `look` is the operator's."""
 
@@ -67,32 +89,28 @@ class Lab:
         """The account by region."""
         self.account = self.account_in("us-west-2")
         self.kube = Door(self)
-        self.aws = aws.Aws(aws.Account(region=self.account.region))
+        self.aws = _shared(self)
         self.unreachable: set[str] = set()
         """Regions that no request comes to."""
         self.kills: Callable[[str], bool] = lambda step: False
         """Says of a request that changes something whether the process dies right after it."""
-        session = self.aws.session
-        session.set_credentials(SANDBOX.access_key, SANDBOX.secret_key)
-
-        from botocore.exceptions import EndpointConnectionError
-
-        def answered(request: Any, **event: Any) -> Any:
-            header = request.headers["Authorization"]
-            signed = AUTHORIZATION.fullmatch(header.decode() if isinstance(header, bytes) else header)
-            account = self.account_in(signed["region"] if signed else self.account.region)
-            if account.region in self.unreachable:
-                raise EndpointConnectionError(endpoint_url=request.url)
-            send = answering(account, elapse=lambda seconds: None, latency=0, read_timeout=20)
-            given = send(request, **event)
-            operation = event["event_name"].rpartition(".")[2]
-            if operation.startswith(WRITES):
-                self.did(operation)
-            return given
-
-        session.register("before-send", answered)
         self.steps: list[str] = []
         """Every request that changed something, in order."""
+
+    def answer(self, request: Any, **event: Any) -> Any:
+        """Answer a request of botocore's, in the network's place."""
+        from botocore.exceptions import EndpointConnectionError
+
+        header = request.headers["Authorization"]
+        signed = AUTHORIZATION.fullmatch(header.decode() if isinstance(header, bytes) else header)
+        account = self.account_in(signed["region"] if signed else self.account.region)
+        if account.region in self.unreachable:
+            raise EndpointConnectionError(endpoint_url=request.url)
+        given = answering(account, elapse=lambda seconds: None, latency=0, read_timeout=20)(request, **event)
+        operation = event["event_name"].rpartition(".")[2]
+        if operation.startswith(WRITES):
+            self.did(operation)
+        return given
 
     def did(self, step: str) -> None:
         """Note a request that changed something."""
