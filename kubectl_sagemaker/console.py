@@ -23,9 +23,24 @@ there is no link: a wrong one is worse."""
 
 def address(kind: Kind, name: str | None, region: str | None) -> str | None:
     """The URL; None where the kind has no page, or the region no known console. Both names are cluster data."""
-    if not (kind.console and name and region):
+    if not (kind.console and name and region and (host := _host(region))):
         return None
+    page = kind.console.format(region=region, name=quote(name, safe=""))
+    return f"https://{host}/sagemaker/{page}"
+
+
+def log_address(kind: Kind, name: str, region: str) -> str | None:
+    """The URL of a job's streams in CloudWatch, as the first operator wrote it; None as for `address`."""
+    if kind.log is None or not (host := _host(region)):
+        return None
+    group = kind.log.group.format(name=quote(name, safe=""))
+    prefix = quote(name, safe="")
+    return (
+        f"https://{host}/cloudwatch/home?region={region}"
+        f"#logStream:group={group};prefix={prefix};streamFilter=typeLogStreamPrefix"
+    )
+
+
+def _host(region: str) -> str | None:
     host = next((host for pattern, host in HOSTS if re.fullmatch(pattern, region, re.ASCII)), None)
-    if host is None:
-        return None
-    return f"https://{host}/sagemaker/{kind.console}".format(region=region, name=quote(name, safe=""))
+    return host.format(region=region) if host else None

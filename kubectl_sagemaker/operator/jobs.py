@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
 
+from kubectl_sagemaker.console import log_address
 from kubectl_sagemaker.jobs import dig, first
 from kubectl_sagemaker.operator import children, objects, place, shapes
 from kubectl_sagemaker.operator.place import Place, Refused
@@ -143,7 +143,10 @@ def failure(row: Row, thing: Object, there: Place, answer: Mapping[str, Any]) ->
 
 def processing(row: Row, thing: Object, there: Place, answer: Mapping[str, Any]) -> dict[str, Any]:
     """Why it failed, and where its log is."""
-    return {**failure(row, thing, there, answer), "cloudWatchLogUrl": _log_url(row, there, answer)}
+    return {
+        **failure(row, thing, there, answer),
+        "cloudWatchLogUrl": log_address(row.kind, answer[f"{row.kind.name}Name"], there.region),
+    }
 
 
 def training(row: Row, thing: Object, there: Place, answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -165,13 +168,3 @@ def tuning(row: Row, thing: Object, there: Place, answer: Mapping[str, Any]) -> 
         counters["totalError"] = counters.get("retryableError", 0) + counters.get("nonRetryableError", 0)
         status["trainingJobStatusCounters"] = counters
     return status
-
-
-def _log_url(row: Row, there: Place, answer: Mapping[str, Any]) -> str | None:
-    if row.kind.log is None:
-        return None
-    name = answer[f"{row.kind.name}Name"]
-    return (
-        f"https://{there.region}.{place.console(there.region)}/cloudwatch/home?region={quote(there.region)}"
-        f"#logStream:group={row.kind.log.group.format(name=name)};prefix={name};streamFilter=typeLogStreamPrefix"
-    )

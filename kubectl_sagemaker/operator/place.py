@@ -129,15 +129,6 @@ def regions() -> frozenset[str]:
     return frozenset(region for partition in partitions for region in partition["regions"])
 
 
-CONSOLES: Final = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
-"""Where the consoles of partitions other than AWS's first are."""
-
-
-def console(region: str) -> str:
-    """The console's host, without the region before it."""
-    return CONSOLES.get(_partition(region)[0], "console.aws.amazon.com")
-
-
 def dns_suffix(region: str) -> str:
     """What the names of a region's endpoints end in."""
     return _partition(region)[1]
