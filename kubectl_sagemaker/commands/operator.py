@@ -61,7 +61,11 @@ CHOICES: Final = (
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 def command() -> None:
-    """Hold the verbs together."""
+    """Hold the verbs together; an archive has none of them."""
+    if find_spec("kubectl_sagemaker.operator") is None:
+        raise Error(
+            "the operator is left out of the archives", hint="a checkout or a pip install has it: see docs/operator.md"
+        )
 
 
 def _choice(values: dict[str, Any]) -> Choice:

@@ -66,15 +66,21 @@ def test_it_holds_four_programs_one_folder_and_the_licences(
     assert size <= 30_000_000
 
 
-def test_the_sandbox_and_its_server_are_left_out_and_said_so(frozen: Shell, unpacked: Path) -> None:
+LEFT_OUT = ("kubectl_sagemaker/sandbox", "kubectl_sagemaker/operator", "aiohttp", "prometheus_client", "mypy", "pytest")
+
+
+def test_the_sandbox_and_the_operator_are_left_out_and_said_so(frozen: Shell, unpacked: Path) -> None:
     names = {path.relative_to(unpacked / "_internal").as_posix() for path in (unpacked / "_internal").rglob("*")}
     assert "kubectl_sagemaker/commands/sandbox.pyc" in names
-    assert not [name for name in names if name.startswith(("kubectl_sagemaker/sandbox", "aiohttp", "mypy", "pytest"))]
+    assert not [name for name in names if name.startswith(LEFT_OUT)]
     assert frozen.sagemaker("sandbox", "--", "true") == Ran(
         "",
         "error: the sandbox is left out of the archives\nhint: a checkout or a pip install has it: see README.md\n",
         1,
     )
+    said = frozen.sagemaker("operator", "manifest")
+    assert (said.stdout, said.code) == ("", 1)
+    assert said.stderr.startswith("error: the operator is left out of the archives\n")
 
 
 def test_whose_work_it_contains_is_in_its_notices(unpacked: Path) -> None:
@@ -133,6 +139,7 @@ LINES = (
     "kubectl sagemaker completion zsh",
     "kubectl sagemaker completion fish",
     "kubectl sagemaker sandbox --help",
+    "kubectl sagemaker operator --help",
     "kubectl_complete-smlogs trainingjob x",
     "kubectl_complete-sagemaker status trainingjob --con",
 )

@@ -130,7 +130,7 @@ CODES: dict[type[Error], str] = {
     " InvalidSignatureException SignatureDoesNotMatch IncompleteSignature MissingAuthenticationToken"
     " MissingAuthenticationTokenException",
     Forbidden: "AccessDenied AccessDeniedException UnauthorizedOperation NotAuthorized",
-    NotFound: "ResourceNotFound ResourceNotFoundException",
+    NotFound: "ResourceNotFound ResourceNotFoundException ObjectNotFoundException NoSuchEntity",
     Invalid: "InvalidParameterException ValidationException SerializationException",
 }
 
