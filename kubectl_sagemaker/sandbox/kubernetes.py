@@ -52,7 +52,13 @@ async def serve(cluster: Cluster, tokens: Mapping[str, User]) -> AsyncIterator[S
         bound = runner.addresses[0][1]
         yield Server(f"https://{HOST}:{bound}", made.certificate)
     finally:
+        # Who watches may never answer the end of TLS, and the loop's end does not wait: sockets would stay open.
+        open_still = [connection.transport for connection in runner.server.connections] if runner.server else []
         await runner.cleanup()
+        for transport in open_still:
+            if transport is not None:
+                transport.abort()
+        await asyncio.sleep(0)
 
 
 def kubeconfig(server: Server, *, admin: str, viewer: str) -> str:
