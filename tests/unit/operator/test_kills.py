@@ -158,6 +158,21 @@ def test_nothing_is_left_after_a_deletion() -> None:
         assert world["scaled"] == []
 
 
+def test_a_policy_that_was_half_applied_is_taken_away_everywhere() -> None:
+    """It dies before it could say where it has applied the policy, and the object is deleted meanwhile."""
+    lab = Lab()
+    _endpoint(lab)
+    lab.apply("hostingautoscalingpolicy", "x", SPECS["hostingautoscalingpolicy"])
+    lab.kills = lambda step: step == "PutScalingPolicy"
+    with pytest.raises(Killed):
+        lab.look("hostingautoscalingpolicy", "x")
+    lab.kills = lambda step: False
+    lab.delete("hostingautoscalingpolicy", "x")
+    lab.settle(3)
+    assert _world(lab)["scaled"] == []
+    assert not lab.there("hostingautoscalingpolicy", "x")
+
+
 def test_edits_reach_sagemaker() -> None:
     lab = Lab()
     SCENARIOS["edit hostingautoscalingpolicy"](lab)
