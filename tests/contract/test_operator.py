@@ -19,6 +19,7 @@ from typing import Any, Final
 import pytest
 
 from kubectl_sagemaker.operator import crds, manifest
+from kubectl_sagemaker.operator.lease import LEASE_SECONDS
 from kubectl_sagemaker.operator.rows import ROWS
 from kubectl_sagemaker.sandbox.aws import SANDBOX, Account
 from kubectl_sagemaker.sandbox.cluster import Cluster
@@ -131,18 +132,24 @@ def operated_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 
 
 @pytest.fixture(scope="session")
-def operated_real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+def apiserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """A real API server with the operator's own definitions."""
     folder = tmp_path_factory.mktemp("definitions")
     for definition in crds.definitions():
         plural, _, group = definition["metadata"]["name"].partition(".")
         (folder / f"{group}_{plural}.yaml").write_text(json.dumps(definition))
     with ApiServer() as server:
         server.install(folder)
-        api = Api("real", server.kubeconfig, server.port, server.ca_file.read_text(), "kubectl", "default")
-        cold = [f"{row.api.group.path}/{row.api.plural}" for row in ROWS]
-        while cold := [path for path in cold if api.request("GET", path)[0] == 429]:
-            time.sleep(0.1)
-        yield api
+        yield server
+
+
+@pytest.fixture(scope="session")
+def operated_real(apiserver: ApiServer) -> Api:
+    api = Api("real", apiserver.kubeconfig, apiserver.port, apiserver.ca_file.read_text(), "kubectl", "default")
+    cold = [f"{row.api.group.path}/{row.api.plural}" for row in ROWS]
+    while cold := [path for path in cold if api.request("GET", path)[0] == 429]:
+        time.sleep(0.1)
+    return api
 
 
 @pytest.fixture(
@@ -308,6 +315,30 @@ def test_it_goes_on_after_aws_was_lost(place: Place) -> None:
     place.account.credentials = good
     place.until(lambda: place.states("trainingjob") == {"InProgress": 1}, seconds=2 * PATIENCE)
     assert place.granted("CreateTrainingJob") == 2
+
+
+AWAY: Final = LEASE_SECONDS + 5.0
+"""Seconds for which the API server is away: longer than the lease lives, which nobody renews meanwhile."""
+
+
+@pytest.mark.parametrize("place", [pytest.param("real", marks=pytest.mark.xdist_group("operated-real"))], indirect=True)
+def test_it_goes_on_after_the_api_server_was_away(place: Place, apiserver: ApiServer) -> None:
+    operator = place.operator()
+    for name in ("ends", "goes"):
+        place.apply("trainingjob", name)
+    place.until(lambda: place.states("trainingjob")["InProgress"] == 2)
+    apiserver.stop_serving()
+    try:
+        job = next(name for kind, name in place.account.jobs._resources if name.startswith("ends"))
+        place.account.jobs.call("StopTrainingJob", {"TrainingJobName": job})
+        time.sleep(AWAY)
+    finally:
+        apiserver.serve_again()
+    place.until(lambda: place.api.request("GET", place.path("trainingjob"))[0] == 200)
+    place.apply("trainingjob", "after")
+    place.until(lambda: place.states("trainingjob") == {"Stopped": 1, "InProgress": 2}, seconds=2 * PATIENCE)
+    assert operator.poll() is None
+    assert place.granted("CreateTrainingJob") == 3
 
 
 def test_a_namespace_is_deleted(place: Place) -> None:
