@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import itertools
 import os.path
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, TypeVar
 
 from kubectl_sagemaker.errors import NotFound
 from kubectl_sagemaker.joblog import JobLog
-from kubectl_sagemaker.logs.events import Item, Page
+from kubectl_sagemaker.logs.events import Item, Note, Page
 from kubectl_sagemaker.logs.read import read
 from kubectl_sagemaker.logs.source import Named, Source
+from kubectl_sagemaker.logs.together import Reading, read_all
+
+Result = TypeVar("Result")
 
 LEAST_BUNDLE: Final = 4
 """Logs from which on one chain over what their names begin with is tried."""
@@ -32,10 +35,9 @@ class Bundle:
 
     logs: list[JobLog]
     source: Source
-    start: float
-    """As a JobLog's."""
     _owners: dict[str, JobLog] = field(init=False)
     _silent: set[JobLog] = field(init=False)
+    _complete: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         """Nothing is read yet."""
@@ -56,6 +58,7 @@ class Bundle:
     def read(self, *, alone: bool) -> Iterator[Item]:
         """The logs as they stand now."""
         yield from read(self.source, alone=alone)
+        self._complete = True
 
     def runs(self, page: Page) -> Iterator[tuple[JobLog, Page]]:
         """A page's events in runs of one log."""
@@ -66,8 +69,52 @@ class Bundle:
 
     @property
     def silent(self) -> list[JobLog]:
-        """Those of which no line has come."""
-        return [log for log in self.logs if log in self._silent]
+        """Those of which no line has come; none as long as not all has been read."""
+        return [log for log in self.logs if log in self._silent] if self._complete else []
+
+
+def read_together(
+    logs: Iterable[JobLog], guarded: Callable[[Iterator[Item]], Iterator[Item]]
+) -> Iterator[tuple[JobLog | None, Item]]:
+    """Open the logs, and read them as they stand now, merged in time order.
+
+    `guarded` stands around what can fail for a log, or a bundle, without the others.
+    """
+    parts: list[JobLog] = []
+    for log in logs:
+        for item in guarded(_leading(log.parts(), parts.extend)):
+            yield log, item
+    made, rest = bundles(parts)
+    paying: list[Bundle] = []
+    for bundle in made:
+        pays: list[bool] = []
+        for item in guarded(_leading(bundle.pays(), pays.append)):
+            yield None, item
+        if any(pays):
+            paying.append(bundle)
+        else:
+            rest += bundle.logs
+    side_by_side = len(paying) + len(rest)
+    readings: list[Reading[JobLog | Bundle]] = [
+        Reading(bundle, bundle.source.query.start, guarded(bundle.read(alone=side_by_side == 1))) for bundle in paying
+    ]
+    readings += [Reading(log, log.source.query.start, guarded(log.read(side_by_side=side_by_side))) for log in rest]
+    for owner, item in read_all(readings):
+        if not isinstance(owner, Bundle):
+            yield owner, item
+        elif isinstance(item, list):
+            yield from owner.runs(item)
+        else:
+            yield None, item
+    for log in (log for bundle in paying for log in bundle.silent):
+        yield log, Note("no log lines")
+        for item in guarded(log.silence()):
+            yield log, item
+
+
+def _leading(items: Generator[Item, None, Result], take: Callable[[Result], object]) -> Iterator[Item]:
+    """The items; `take` gets what they lead to."""
+    take((yield from items))
 
 
 def bundles(logs: Iterable[JobLog]) -> tuple[list[Bundle], list[JobLog]]:
@@ -97,5 +144,5 @@ def bundles(logs: Iterable[JobLog]) -> tuple[list[Bundle], list[JobLog]]:
             end=given if given is not None or last is None else round(last * 1000),
         )
         members = Named(frozenset(log.job.job_name or "" for log in group))
-        made.append(Bundle(group, replace(group[0].source, query=query, members=members), query.start / 1000))
+        made.append(Bundle(group, replace(group[0].source, query=query, members=members)))
     return made, rest

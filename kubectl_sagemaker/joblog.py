@@ -11,7 +11,7 @@ from kubectl_sagemaker import kinds, sagemaker, times
 from kubectl_sagemaker.errors import Error, NotFound, Unauthorized
 from kubectl_sagemaker.jobs import Job
 from kubectl_sagemaker.logs.children import Child, Children
-from kubectl_sagemaker.logs.events import PLAIN, CaughtUp, End, Item, Naming, Note, Pause
+from kubectl_sagemaker.logs.events import CaughtUp, End, Item, Naming, Note, Pause
 from kubectl_sagemaker.logs.follow import Follower
 from kubectl_sagemaker.logs.pace import Budget
 from kubectl_sagemaker.logs.read import read
@@ -79,9 +79,6 @@ class JobLog:
     child: Child | None = None
     """Set for a job that another has started; its end is not ours."""
     watch: Watch = field(init=False)
-    naming: Naming = field(init=False, default=PLAIN)
-    start: float = field(init=False, default=0.0)
-    """Where its log begins, in seconds since the epoch, once it is open."""
     children: Children | None = field(init=False, default=None)
     _source: Source | None = field(init=False, default=None)
     _ahead: list[Item] = field(init=False, default_factory=list)
@@ -102,6 +99,11 @@ class JobLog:
         return self._source
 
     @property
+    def naming(self) -> Naming:
+        """What its streams' names are made of, once it is open."""
+        return self.source.query.naming
+
+    @property
     def region(self) -> str:
         """--region, else the resource's, else the environment's or the profile's; raises Error if there is none."""
         return sagemaker.region(self.env, self.job)
@@ -115,7 +117,8 @@ class JobLog:
     def opened(self) -> Iterator[Item]:
         """Until SageMaker has the job; then `source` is there to be read, and the header has been told."""
         yield from self._ahead
-        self._say_endpoint()
+        if text := sagemaker.untrusted_endpoint(self.env, self.job):
+            yield Note(text)
         yield from self._creation()
         if (self.child or self.job.kind.children) and not self.watch.answer:
             yield from self.watch.poll()
@@ -123,14 +126,11 @@ class JobLog:
         if self.child and self.child.from_arn:
             true_name = self.watch.answer.get(job.kind.name_member)
             self.watch.job = job = replace(job, job_name=str(true_name or job.job_name))
-        if self.wanted.since is None:
-            yield from self._beginning()
-        else:
-            self.start = self.wanted.since
+        start = (yield from self._beginning()) if self.wanted.since is None else self.wanted.since
         yield Note(lines.child_header(self.job, self.child) if self.child else lines.header(self.job, region))
         if family := lines.family(job.kind, self.watch.answer):
             yield Note(f"{job.title}: {family}")
-        self._source = self._made(region)
+        self._source = self._made(region, start)
         if self.children:
             yield from self.children.list(self.source)
 
@@ -174,7 +174,7 @@ class JobLog:
         """Why there is no line, where that is known; raises Forbidden if the log is in another account."""
         if self.job.problem:
             yield Note(f"{self.job.title}: {one_line(self.job.problem)}")
-        if elsewhere := self._elsewhere(Error("there is no such log")):
+        if elsewhere := sagemaker.elsewhere(self.env, self.job, self.region, Error("there is no such log")):
             raise elsewhere
 
     def parts(self) -> Generator[Item, None, list[JobLog]]:
@@ -296,16 +296,16 @@ class JobLog:
             return True
         return True
 
-    def _beginning(self) -> Iterator[Item]:
-        """Learn where the log begins: when SageMaker created the job; the resource can be newer."""
+    def _beginning(self) -> Generator[Item, None, float]:
+        """Where the log begins, in seconds: when SageMaker created the job; the resource can be newer."""
         if self.watch.creation_time is None:
             yield from self.watch.poll()
         if self.watch.creation_time is None:
             yield Note("SageMaker does not say when the job was created; searching its log from the beginning of time")
-        else:
-            self.start = self.watch.creation_time - BEFORE_CREATION
+            return 0.0
+        return self.watch.creation_time - BEFORE_CREATION
 
-    def _made(self, region: str) -> Source:
+    def _made(self, region: str, start: float) -> Source:
         """Where the events of the job's streams come from, by its row of the registry."""
         job, wanted = self.job, self.wanted
         name, log = job.job_name or "", job.kind.log
@@ -313,14 +313,13 @@ class JobLog:
             self.children = Children(job.kind, name)
         query = sagemaker.query(
             job,
-            start=self.start,
+            start=start,
             end=None if wanted.until is None else round(wanted.until * 1000),
             instances=wanted.instances,
             stream_prefix=wanted.stream_prefix,
             pattern=wanted.pattern,
             left_out=log.on_demand if log and not wanted.data_log else "",
         )
-        self.naming = query.naming
         return Source(
             fetch=sagemaker.fetcher(self.env, job, region),
             query=query,
@@ -337,12 +336,3 @@ class JobLog:
         """SageMaker's answer; that it has no such job is Forbidden where another account may have it."""
         name = {job.kind.name_member: job.job_name}
         return sagemaker.ask(self.env, job, self.region, f"Describe{job.kind.name}", name)
-
-    def _elsewhere(self, error: Error) -> Error | None:
-        """What an access error means where the credentials are of another account than the job; else None."""
-        return sagemaker.elsewhere(self.env, self.job, self.region, error)
-
-    def _say_endpoint(self) -> None:
-        """Say that the resource's own endpoint is not asked, if it is not."""
-        if text := sagemaker.untrusted_endpoint(self.env, self.job):
-            self.env.note(text)

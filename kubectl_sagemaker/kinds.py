@@ -157,8 +157,6 @@ class Children:
     """Path of the name by which people know the child, where its job's is made up."""
     objective: str = ""
     """Path of what it reached (MetricName, Value, and Type: Minimize or Maximize); empty: nothing compares them."""
-    created: str = ""
-    """Path of its creation."""
     reason: str = "FailureReason"
     """Path of why it failed."""
     counters: str = ""
@@ -385,7 +383,6 @@ KINDS: Final[tuple[Kind, ...]] = (
             newest_first=MappingProxyType({"SortBy": "CreationTime", "SortOrder": "Descending"}),
             best_first=MappingProxyType({"SortBy": "FinalObjectiveMetricValue"}),
             objective="FinalHyperParameterTuningJobObjectiveMetric",
-            created="CreationTime",
             counters="TrainingJobStatusCounters",
             best="BestTrainingJob",
         ),
@@ -490,7 +487,6 @@ KINDS: Final[tuple[Kind, ...]] = (
             status="StepStatus",
             newest_first=MappingProxyType({"SortOrder": "Descending"}),
             label="StepName",
-            created="StartTime",
         ),
     ),
     Kind(

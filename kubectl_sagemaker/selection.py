@@ -25,7 +25,7 @@ class Selection:
     """None: every resource of the kinds."""
     refusals: tuple[Error, ...] = ()
     """The kinds that could not be listed."""
-    _found: dict[tuple[str, str], Job] = field(default_factory=dict)
+    _found: dict[tuple[str, str, str], Job] = field(default_factory=dict)
     _error: Error | None = None
     """What the last listing failed with."""
     _region: str | None = None
@@ -45,18 +45,17 @@ class Selection:
             raise
         self._error = None
         self.refusals = listing.refusals
+        self._found = {job.key: job for job in map(self._with_region, listing.jobs)}
         meant: dict[object, Job] = {}
-        for job in map(self._with_region, listing.jobs):
-            meant.setdefault((job.kind.name, job.region, job.job_name) if job.job_name else job.title, job)
-        self._found = {(job.api.resource, job.name): job for job in listing.jobs}
+        for job in self._found.values():
+            meant.setdefault((job.kind.name, job.region, job.job_name) if job.job_name else job.key, job)
         return list(meant.values())
 
     def look(self, job: Job) -> Job:
         """The job as the last listing had it; one that is no longer matched is asked for by itself."""
         if self._error is not None:
             raise self._error
-        listed = self._found.get((job.api.resource, job.name))
-        return replace(listed, region=listed.region or job.region) if listed else jobs.again(self.kube, job)
+        return self._found.get(job.key) or jobs.again(self.kube, job)
 
     def _with_region(self, job: Job) -> Job:
         if job.region or not job.api.group.namespace_region_annotation:

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from kubectl_sagemaker import jobs, kinds
 from kubectl_sagemaker.aws import Account as Given
-from kubectl_sagemaker.bundles import Bundle, bundles
+from kubectl_sagemaker.bundles import read_together
 from kubectl_sagemaker.connection import Connection
 from kubectl_sagemaker.env import Env
 from kubectl_sagemaker.joblog import JobLog, Wanted
 from kubectl_sagemaker.logs.events import End, Item, LogEvent, Note, Pause, Transition
 from kubectl_sagemaker.logs.pace import Budget
-from kubectl_sagemaker.logs.together import Joins, Reading, follow_all, read_all
+from kubectl_sagemaker.logs.together import Joins, follow_all
 from kubectl_sagemaker.sandbox.aws import Account
 from kubectl_sagemaker.sandbox.sagemaker import Stage
 from kubectl_sagemaker.sandbox.scenario import GROUP
 from tests.follow import Connected, Line, SharedClock, T, counted
 
-R = TypeVar("R")
 OBJECTIVE: Final = "validation:error"
 TUNING: Final[dict[str, Any]] = {
     "HyperParameterTuningJobConfig": {
@@ -84,7 +83,7 @@ class Town:
         self.put: Counter[Line] = Counter()
         self.budgets: dict[str, Budget] = {}
         self.bundled = 0
-        """Logs that were read in one chain with others."""
+        """Logs that were read in one chain with others: there were fewer requests than logs."""
 
     def job(
         self,
@@ -160,42 +159,13 @@ class Town:
 
     def read(self, logs: Sequence[JobLog]) -> Shown:
         """Read the logs as they stand now, merged."""
-        shown = Shown()
-        parts: list[JobLog] = []
-        for log in logs:
-            parts += self._told(shown, log, log.parts())
-        made, rest = bundles(parts)
-        readings: list[Reading[JobLog | Bundle]] = []
-        for bundle in made:
-            if self._told(shown, None, bundle.pays()):
-                self.bundled += len(bundle.logs)
-                alone = len(parts) == len(bundle.logs)
-                readings.append(Reading(bundle, bundle.start * 1000, bundle.read(alone=alone)))
-            else:
-                rest += bundle.logs
-        side_by_side = len(made) + len(rest)
-        readings += [Reading(log, log.start * 1000, log.read(side_by_side=side_by_side)) for log in rest]
-        for owner, item in read_all(readings):
-            if isinstance(item, Pause):
-                self.clock.advance(max(0.0, item.until - self.clock()))
-            elif isinstance(owner, Bundle) and isinstance(item, list):
-                for log, run in owner.runs(item):
-                    shown.take(log, run, self.clock())
-            else:
-                shown.take(None if isinstance(owner, Bundle) else owner, item, self.clock())
-        return shown
-
-    def _told(self, shown: Shown, log: JobLog | None, items: Generator[Item, None, R]) -> R:
-        """Take the items; what they lead to."""
-        while True:
-            try:
-                item = next(items)
-            except StopIteration as stop:
-                result: R = stop.value
-                return result
+        shown, before = Shown(), len(self.asked("FilterLogEvents"))
+        for log, item in read_together(logs, iter):
             if isinstance(item, Pause):
                 self.clock.advance(max(0.0, item.until - self.clock()))
             shown.take(log, item, self.clock())
+        self.bundled += len(logs) if len(self.asked("FilterLogEvents")) - before < len(logs) else 0
+        return shown
 
     def asked(self, operation: str) -> list[float]:
         """When an operation was asked for."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -35,18 +35,16 @@ from kubectl_sagemaker.options import (
 from kubectl_sagemaker.text import one_line
 
 if TYPE_CHECKING:
-    from kubectl_sagemaker.bundles import Bundle
     from kubectl_sagemaker.env import Env
     from kubectl_sagemaker.joblog import JobLog, Wanted
     from kubectl_sagemaker.jobs import Job
     from kubectl_sagemaker.logs.events import Item
     from kubectl_sagemaker.logs.filters import Filter
     from kubectl_sagemaker.logs.pace import Budget
-    from kubectl_sagemaker.logs.together import Joins, Reading
+    from kubectl_sagemaker.logs.together import Joins
     from kubectl_sagemaker.render.lines import Style
     from kubectl_sagemaker.selection import Selection
 
-T = TypeVar("T")
 Told = TypeVar("Told")
 AT_ONCE: Final = 2_000
 """Lines that are written together."""
@@ -323,7 +321,7 @@ def _finding(screen: Screen, selection: Selection, opening: Opening) -> Iterator
             found, notes = [], [f"{error.message}; going on with what has been found"]
         looks += 1
         # An object that was deleted and made again is another.
-        fresh = {key: job for job in found if (key := (job.api, job.name, job.uid)) not in known}
+        fresh = {key: job for job in found if (key := (*job.key, job.uid)) not in known}
         known |= fresh.keys()
         if not known:
             notes.append(f"no resources found in namespace {screen.env.kube.namespace} yet; waiting")
@@ -362,36 +360,10 @@ class Screen:
 
     def read(self, logs: Iterable[JobLog]) -> int:
         """Show the logs as they stand now, merged in time order."""
-        from kubectl_sagemaker.bundles import Bundle, bundles
-        from kubectl_sagemaker.logs.events import Note
-        from kubectl_sagemaker.logs.together import Reading, read_all
+        from kubectl_sagemaker.bundles import read_together
 
-        parts: list[JobLog] = []
-        for log in logs:
-            parts += self._told(log, log.parts()) or ()
-        readings: list[Reading[JobLog | Bundle]] = []
-        made, rest = bundles(parts)
-        for bundle in made:
-            if self._told(None, bundle.pays()):
-                alone = len(parts) == len(bundle.logs)
-                items = self.guarded(bundle.read(alone=alone))
-                readings.append(Reading(bundle, bundle.start * 1000, items))
-            else:
-                rest += bundle.logs
-        side_by_side = len(made) + len(rest)
-        readings += [Reading(log, log.start * 1000, self.guarded(log.read(side_by_side=side_by_side))) for log in rest]
-        for owner, item in read_all(readings):
-            if not isinstance(owner, Bundle):
-                self._show(owner, item)
-            elif isinstance(item, list):
-                for log, run in owner.runs(item):
-                    self._show(log, run)
-            else:
-                self._show(None, item)
-        for log in (log for bundle in made for log in bundle.silent if log not in rest):
-            self._show(log, Note("no log lines"))
-            for item in self.guarded(log.silence()):
-                self._show(log, item)
+        for log, item in read_together(logs, self.guarded):
+            self._show(log, item)
         return self._worst()
 
     def guarded(self, items: Iterator[Told]) -> Iterator[Told]:
@@ -405,17 +377,6 @@ class Screen:
             if self.alone or isinstance(error, Unauthorized):
                 raise
             self.fail(error)
-
-    def _told(self, log: JobLog | None, items: Generator[Item, None, T]) -> T | None:
-        """Show the items at once; returns what they lead to, or nothing where there was trouble."""
-        led_to: list[T] = []
-
-        def remembering() -> Iterator[Item]:
-            led_to.append((yield from items))
-
-        for item in self.guarded(remembering()):
-            self._show(log, item)
-        return led_to[0] if led_to else None
 
     def fail(self, error: Error) -> None:
         """Tell why a log can't be read, or not any further."""
