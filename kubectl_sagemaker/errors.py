@@ -8,7 +8,8 @@
     ├── Invalid              the server refuses a parameter, such as a token that has expired
     ├── Conflict             the object has changed meanwhile, or is there already
     ├── Unavailable          it may work in a moment: no connection, 5xx, a stall, a page that is no page
-    │   └── Throttled        it works, slower
+    │   ├── Throttled        it works, slower
+    │   └── Dropped          the connection ended before the answer was there
     └── Ended                a followed job ended other than Completed (exit 3 or 4)
 
 Messages are lower case, without a full stop; they say what failed and with which names. `hint` says what to try.
@@ -60,6 +61,10 @@ class Unavailable(Error):
 
 class Throttled(Unavailable):
     """Too many requests for this account; slow down."""
+
+
+class Dropped(Unavailable):
+    """The other side ended the connection in the middle of a request, which may or may not have been carried out."""
 
 
 class Ended(Error):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import math
 import os
 import ssl
 import tempfile
@@ -23,7 +24,17 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 from kubectl_sagemaker.connection import Connection
 from kubectl_sagemaker.credentials import Credentials, obtain
 from kubectl_sagemaker.eks import is_meant
-from kubectl_sagemaker.errors import Conflict, Error, Forbidden, NotFound, Throttled, Unauthorized, Unavailable, Usage
+from kubectl_sagemaker.errors import (
+    Conflict,
+    Dropped,
+    Error,
+    Forbidden,
+    NotFound,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+    Usage,
+)
 from kubectl_sagemaker.kubeconfig import Access, load, reason
 from kubectl_sagemaker.text import one_line
 
@@ -32,6 +43,9 @@ if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, HTTPHeaderDict
 
     from kubectl_sagemaker.kinds import Api, Group
+
+    _Answer = tuple[int, bytes, HTTPHeaderDict]
+    """Status, body, headers."""
 
 __all__ = ["Connection", "Event", "Expired", "Kube", "Page"]
 
@@ -48,6 +62,11 @@ MESSAGE_LENGTH: Final = 500
 PAGE: Final = 500
 """Objects of a page, as kubectl asks for."""
 WATCH_SECONDS: Final = 60
+REPEATS: Final = (0.0, 1.0, 1.0)
+"""Seconds of waiting before each repetition of a request that can be repeated. kubectl repeats ten times, by the second
+(client-go's with_retry.go); what follows or watches has a patience of its own beyond these."""
+LATER_SECONDS: Final = 5
+"""The longest Retry-After that is waited for; who is told of more is told so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,19 +282,22 @@ class Kube:
         """Ask for a path, whose parts are quoted already; return the answer's JSON object.
 
         A body goes as JSON, that of PATCH as a merge patch; APPLY is a PATCH by what is applied server-side.
+
+        As with kubectl, a GET whose connection was dropped is sent again (a load balancer's habit), and so is what the
+        server puts off by Retry-After: any request with 429, a GET with 5xx.
         """
         url = f"{path}?{urlencode(list(query))}" if query else path
         session = self._open()
-        status, data, kind = self._send(session, method, path, url, body)
+        status, data, headers = self._send(session, method, path, url, body)
         credentials = session.credentials
         if (status == 401 and credentials.renewable) or (status == 403 and credentials.stand_in):
             # A token can be refused before the expiry that its plugin named; kubectl fails then.
             session = self._open(refused=session)
-            status, data, kind = self._send(session, method, path, url, body)
+            status, data, headers = self._send(session, method, path, url, body)
         answer = _object(data)
         if 200 <= status < 300 and answer is not None:
             return answer
-        raise _refusal(session.access, status, answer, f"{method} {path}", kind)
+        raise _refusal(session.access, status, answer, f"{method} {path}", headers.get("Content-Type", ""))
 
     def _where(self) -> Access:
         """Read the configuration, once; the lock is held."""
@@ -300,8 +322,24 @@ class Kube:
                     session = self._session = _Session(access, client, credentials, _headers(access, credentials))
             return session
 
-    def _send(self, session: _Session, method: str, path: str, url: str, body: object | None) -> tuple[int, bytes, str]:
-        """Send one request; return its status, the answer's body, and the body's content type."""
+    def _send(self, session: _Session, method: str, path: str, url: str, body: object | None) -> _Answer:
+        """Send one request, again where that is safe and may help, within --request-timeout."""
+        end = time.monotonic() + (self._connection.request_timeout or math.inf)
+        for pause in REPEATS:
+            try:
+                answer = self._send_once(session, method, path, url, body)
+                wait = _put_off(method, answer)
+                if wait is None or time.monotonic() + wait >= end:
+                    return answer
+            except Dropped:
+                wait = pause
+                if method != "GET" or time.monotonic() + wait >= end:
+                    raise
+            time.sleep(wait)
+        return self._send_once(session, method, path, url, body)
+
+    def _send_once(self, session: _Session, method: str, path: str, url: str, body: object | None) -> _Answer:
+        """Send one request; return its status, the answer's body, and its headers."""
         limit = self._connection.request_timeout or None
         start = time.monotonic()
         outcome = "failed"
@@ -310,7 +348,7 @@ class Kube:
             with _translated(session.access, f"{method} {path}", limit):
                 data = _body(response, start + limit if limit else None)
             outcome = str(response.status)
-            return response.status, data, response.headers.get("Content-Type", "")
+            return response.status, data, response.headers
         finally:
             if self._debug:
                 self._debug(f"{method} {path} {outcome} {(time.monotonic() - start) * 1000:.0f} ms")
@@ -346,6 +384,15 @@ class Expired(Error):
     def __init__(self, message: str, position: str) -> None:
         super().__init__(message)
         self.position = position
+
+
+def _put_off(method: str, answer: _Answer) -> float | None:
+    """Seconds after which the server asks for the same request; None where it doesn't, or where that is unsafe."""
+    status, _, headers = answer
+    after = headers.get("Retry-After", "")
+    if (status == 429 or (status >= 500 and method == "GET")) and after.isdecimal() and int(after) <= LATER_SECONDS:
+        return float(after)
+    return None
 
 
 def _selection(selector: str | None, name: str | None) -> Iterator[tuple[str, str]]:
@@ -640,6 +687,10 @@ def _translated(access: Access, what: str = "", limit: float | None = None) -> I
         raise translate(error, access, what, limit) from None
 
 
+DROPS: Final = (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError)
+"""What Python raises where the other side ends a connection; http.client's RemoteDisconnected is one of the first."""
+
+
 def translate(error: Exception, access: Access, what: str, limit: float | None) -> Error:
     """Say what an exception of the libraries' means; `what` is the request, `limit` its seconds."""
     from urllib3 import exceptions
@@ -654,6 +705,7 @@ def translate(error: Exception, access: Access, what: str, limit: float | None) 
             )
     proxied = any(isinstance(cause, exceptions.ProxyError) for cause in causes)
     where = f"the proxy of {access.host}" if proxied else access.host
+    unusable = Dropped if any(isinstance(cause, DROPS) for cause in causes) else Unavailable
     why = next((reason(cause) for cause in reversed(causes) if isinstance(cause, OSError) and cause.args), None)
     for cause in causes:
         match cause:
@@ -662,21 +714,19 @@ def translate(error: Exception, access: Access, what: str, limit: float | None) 
             case exceptions.LocationValueError():
                 return Error(f"{where} has no URL that can be connected to")
             case exceptions.NewConnectionError():  # a ConnectTimeoutError by birth
-                return Unavailable(f"cannot reach {where}: {why or 'no connection'}")
+                return unusable(f"cannot reach {where}: {why or 'no connection'}")
             case exceptions.TimeoutError() | TimeoutError():
                 return _too_slow(where, what, limit)
             case exceptions.SSLError() | ssl.SSLError():
                 library_reason = getattr(cause, "reason", None) or why or "handshake failed"
-                return Unavailable(f"no TLS connection to {where}: {_words(str(library_reason))}")
+                return unusable(f"no TLS connection to {where}: {_words(str(library_reason))}")
             case exceptions.DecodeError():
                 return Unavailable(f"{access.host} answered {what} with a damaged body")
             case _:
                 pass
     if why:
-        return Unavailable(f"the connection to {where} failed: {why}")
-    return Unavailable(
-        f"the connection to {where} failed{f' at {what}' if what else ''}: {_words(type(error).__name__)}"
-    )
+        return unusable(f"the connection to {where} failed: {why}")
+    return unusable(f"the connection to {where} failed{f' at {what}' if what else ''}: {_words(type(error).__name__)}")
 
 
 def _too_slow(where: str, what: str, limit: float | None) -> Unavailable:

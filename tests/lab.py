@@ -46,7 +46,7 @@ class Door(kube.Kube):
         del refused
         return SimpleNamespace(access=SimpleNamespace(host="sandbox"), credentials=SimpleNamespace(renewable=False))
 
-    def _send(self, session: Any, method: str, path: str, url: str, body: object | None) -> tuple[int, bytes, str]:
+    def _send(self, session: Any, method: str, path: str, url: str, body: object | None) -> Any:
         del session
         kind = kube.CONTENT_TYPES.get(method, "application/json")
         data = b"" if body is None else json.dumps(body).encode()
@@ -55,7 +55,7 @@ class Door(kube.Kube):
         assert isinstance(given, Answer)
         if method != "GET" and not path.endswith("/events"):
             self._lab.did(f"{method} {path.rpartition(LEGACY.version)[2]}")
-        return given.status, given.body, given.content_type
+        return given.status, given.body, {"Content-Type": given.content_type}
 
 
 _newest: list[Lab] = []

@@ -11,6 +11,7 @@ import re
 import shutil
 import socket
 import socketserver
+import struct
 import subprocess
 import sys
 import textwrap
@@ -19,13 +20,23 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import pytest
 
 from kubectl_sagemaker import kinds
 from kubectl_sagemaker.connection import Connection
-from kubectl_sagemaker.errors import Conflict, Error, Forbidden, NotFound, Throttled, Unauthorized, Unavailable, Usage
+from kubectl_sagemaker.errors import (
+    Conflict,
+    Dropped,
+    Error,
+    Forbidden,
+    NotFound,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+    Usage,
+)
 from kubectl_sagemaker.kube import Kube
 from tests.servers import ApiServer
 
@@ -37,6 +48,8 @@ FLAGS: Final = {"as_user": "as", "as_groups": "as-group"}
 """Where a field of Connection is not its flag's name."""
 GROUPS: Final = next(api for kind in kinds.KINDS for api in kind.apis if api.kind == "ModelPackageGroup")
 TRAINING_JOBS: Final = {api.group: api for kind in kinds.KINDS for api in kind.apis if api.kind == "TrainingJob"}
+
+Server = TypeVar("Server", bound=socketserver.BaseServer)
 
 
 @pytest.fixture(scope="module")
@@ -639,7 +652,7 @@ class Answer(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_GET = do_CONNECT = answer  # noqa: N815 - http.server looks them up by these names
+    do_GET = do_POST = do_CONNECT = answer  # noqa: N815 - http.server looks them up by these names
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's own name
         pass
@@ -647,9 +660,16 @@ class Answer(BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def canned(status: int, body: object, **headers: str) -> Iterator[Canned]:
-    with Canned() as server:
+    with serving(Canned()) as server:
         server.then(status, body, **headers)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        yield server
+
+
+@contextlib.contextmanager
+def serving(server: Server) -> Iterator[Server]:
+    """Let a server answer in a thread, until the block ends."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    with server:
         thread.start()
         try:
             yield server
@@ -665,8 +685,8 @@ def canned(status: int, body: object, **headers: str) -> Iterator[Canned]:
         (403, b"<html>", {"Content-Type": "text/html"}, Forbidden, "status 403 and text/html instead of a JSON object"),
         (404, b"404 page not found", {}, NotFound, r"^127\.0\.0\.1:\d+ has no /x$"),
         (409, {"kind": "Status", "message": "busy"}, {}, Conflict, "^busy$"),
-        (429, {"kind": "Status", "message": "later"}, {"Retry-After": "1"}, Throttled, "too many requests .*: later$"),
-        (503, {"kind": "Status", "message": "no quorum"}, {"Retry-After": "1"}, Unavailable, "503: no quorum$"),
+        (429, {"kind": "Status", "message": "later"}, {"Retry-After": "9"}, Throttled, "too many requests .*: later$"),
+        (503, {"kind": "Status", "message": "no quorum"}, {"Retry-After": "9"}, Unavailable, "503: no quorum$"),
         (200, b"<html>log in</html>", {"Content-Type": "text/html"}, Unavailable, "and text/html instead of"),
         (200, b"[]", {"Content-Type": "application/json"}, Unavailable, "instead of a JSON object$"),
         (200, b"", {}, Unavailable, "instead of a JSON object$"),
@@ -682,6 +702,77 @@ def test_an_answer_that_is_none_is_an_error_in_one_line(
         Kube(Connection(server=server.url)).call("GET", "/x")
     assert type(raised.value) is kind
     assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 429), ("POST", 429), ("GET", 503)])
+def test_what_the_server_puts_off_is_asked_again_when_it_says(method: str, status: int) -> None:
+    # As kubectl does; API servers that are short of time answer 429 with Retry-After: 1.
+    with canned(status, {"kind": "Status", "message": "later"}, **{"Retry-After": "0"}) as server:
+        server.then(200, {"kind": "Thing"})
+        assert Kube(Connection(server=server.url)).call(method, "/x") == {"kind": "Thing"}
+    assert [line.split()[0] for line, _ in server.asked] == [method, method]
+
+
+def test_what_is_put_off_again_and_again_is_an_error() -> None:
+    with (
+        canned(429, {"kind": "Status", "message": "later"}, **{"Retry-After": "0"}) as server,
+        pytest.raises(Throttled),
+    ):
+        Kube(Connection(server=server.url)).call("GET", "/x")
+    assert len(server.asked) == 4
+
+
+def test_a_request_that_changes_something_is_not_repeated_after_5xx() -> None:
+    with (
+        canned(503, {"kind": "Status", "message": "later"}, **{"Retry-After": "0"}) as server,
+        pytest.raises(Unavailable),
+    ):
+        Kube(Connection(server=server.url)).call("POST", "/x")
+    assert len(server.asked) == 1
+
+
+class Dropper(socketserver.ThreadingTCPServer):
+    """Ends its first connections, by a reset and by an end in turn."""
+
+    def __init__(self, drops: int) -> None:
+        super().__init__(("127.0.0.1", 0), Dropping)
+        self.drops = drops
+        self.met = 0
+
+
+class Dropping(socketserver.BaseRequestHandler):
+    server: Dropper
+
+    def handle(self) -> None:
+        self.server.met += 1
+        if self.server.met > self.server.drops:
+            self.request.recv(4096)
+            self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        elif self.server.met % 2:
+            self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        else:
+            self.request.recv(4096)
+
+
+@pytest.mark.parametrize(("method", "drops", "met"), [("GET", 2, 3), ("GET", 9, 4), ("PATCH", 1, 1), ("PATCH", 2, 1)])
+def test_a_dropped_get_is_sent_again_and_nothing_that_changes_something_is(method: str, drops: int, met: int) -> None:
+    # As kubectl: load balancers and API servers that restart drop connections, and whoever waits need not know.
+    with serving(Dropper(drops)) as server:
+        kube = Kube(Connection(server=f"http://127.0.0.1:{server.server_address[1]}"))
+        if drops < met:
+            assert kube.call(method, "/x") == {}
+        else:
+            with pytest.raises(Dropped):
+                kube.call(method, "/x", body={} if method == "PATCH" else None)
+        assert server.met == met
+
+
+def test_a_tls_handshake_that_breaks_off_is_tried_again() -> None:
+    with serving(Dropper(9)) as server:
+        kube = Kube(Connection(server=f"https://127.0.0.1:{server.server_address[1]}", insecure_skip_tls_verify=True))
+        with pytest.raises(Dropped):
+            kube.call("GET", "/x")
+        assert server.met == 4
 
 
 def test_a_name_is_one_part_of_the_path() -> None:
@@ -758,16 +849,10 @@ class Drip(socketserver.BaseRequestHandler):
 
 
 def test_request_timeout_holds_for_an_answer_that_drips() -> None:
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Drip) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            address = f"http://127.0.0.1:{server.server_address[1]}"
-            with pytest.raises(Unavailable, match=r"within 0\.3 s$"):
-                Kube(Connection(server=address, request_timeout=0.3)).call("GET", "/x")
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Drip)) as server:
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        with pytest.raises(Unavailable, match=r"within 0\.3 s$"):
+            Kube(Connection(server=address, request_timeout=0.3)).call("GET", "/x")
 
 
 def test_a_proxy_is_used_with_its_password_and_named_when_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
