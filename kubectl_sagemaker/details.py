@@ -17,6 +17,7 @@ from kubectl_sagemaker.jobs import (
     Trial,
     counted,
     dig,
+    in_answer,
     instances,
     member,
     moment,
@@ -261,7 +262,7 @@ def described(found: Details, answer: Answer, now: float) -> Details:
         arn=job.arn or answer.get(f"{job.kind.name}Arn"),
         instances=machines,
         spot=spot,
-        counters=counted(member(answer, (job.kind.counters or "").partition(".")[2])) or job.counters,
+        counters=counted(in_answer(answer, job.kind.counters)) or job.counters,
         best=_best(job.kind, answer) or job.best,
     )
     return replace(
@@ -281,7 +282,7 @@ def _controllers_word(job: Job) -> str:
 
 
 def _best(kind: Kind, answer: Answer) -> Trial | None:
-    best = member(answer, (kind.best or "").partition(".")[2])
+    best = in_answer(answer, kind.best)
     return trial(best) if best else None
 
 
@@ -369,7 +370,7 @@ def _copies(answer: Answer) -> tuple[int | None, int | None] | None:
 def _trials(job: Job, answer: Answer, ask: Ask) -> Iterator[Trial]:
     """The best children of a job that compares them; none as long as none has an objective."""
     row = job.kind.children
-    best = answer.get(row.best) if row and row.best else None
+    best = in_answer(answer, job.kind.best)
     if row is None or not best:
         return
     order = "Descending" if dig(best, f"{row.objective}.Type") == "Maximize" else "Ascending"

@@ -280,6 +280,11 @@ def member(value: object, name: str) -> Any:
     return value.get(f"{name[:1].upper()}{name[1:]}") if found is None else found
 
 
+def in_answer(answer: object, path: str | None) -> Any:
+    """What Describe's answer has of a path in a resource's status; None without one."""
+    return member(answer, path.partition(".")[2]) if path else None
+
+
 def walk(value: object, path: str) -> Iterator[Any]:
     """What stands at a dotted path, in a resource or in AWS's answer; a list gives one for each of its items."""
     name, _, rest = path.partition(".")
@@ -556,15 +561,13 @@ class Listing:
     """Jobs of many kinds, and what could not be listed."""
 
     jobs: tuple[Job, ...]
-    asked: int
-    """How many kinds were asked for, one in each group that serves it."""
     refusals: tuple[Error, ...] = ()
 
 
 def collect(kube: Kube, targets: Iterable[Target], namespace: str | None, *, selector: str | None = None) -> Listing:
     """List every resource of the targets' kinds, requests in parallel; namespace None is all of them.
 
-    A kind that is forbidden is among the refusals; it hides nothing else.
+    A kind that is forbidden is among the refusals; it hides nothing else. Raises Forbidden if every kind is.
     """
     rows = served(kube, targets)
 
@@ -576,8 +579,7 @@ def collect(kube: Kube, targets: Iterable[Target], namespace: str | None, *, sel
             return [], error
 
     answers = parallel.each(listed, rows)
-    return Listing(
-        jobs=tuple(job for found, _ in answers for job in found),
-        asked=len(rows),
-        refusals=tuple(error for _, error in answers if error is not None),
-    )
+    refusals = tuple(error for _, error in answers if error is not None)
+    if len(refusals) == len(rows):
+        raise refusals[0]
+    return Listing(tuple(job for found, _ in answers for job in found), refusals)

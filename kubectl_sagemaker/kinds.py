@@ -159,10 +159,6 @@ class Children:
     """Path of what it reached (MetricName, Value, and Type: Minimize or Maximize); empty: nothing compares them."""
     reason: str = "FailureReason"
     """Path of why it failed."""
-    counters: str = ""
-    """Member of the parent's Describe that counts the children by state."""
-    best: str = ""
-    """Member of the parent's Describe that is the best child so far, an item as in the list."""
 
 
 JOB_ENDS: Final[Mapping[str, int]] = MappingProxyType({"Completed": 0, "Failed": 3, "Stopped": 4})
@@ -201,9 +197,9 @@ class Kind:
     spot: tuple[str, ...] = ()
     """Paths of whether managed spot capacity is used, the first that is set wins."""
     best: str | None = None
-    """Path of the best training job of a tuning job."""
+    """Path of the best child so far, an item as in the list of `children`; in Describe's answer below `status`."""
     counters: str | None = None
-    """Path of numbers by what they count."""
+    """Path of numbers by what they count; in Describe's answer below `status`."""
     console: str | None = None
     """Its page in the AWS console, below `sagemaker/`; `{region}` and `{name}` stand for the job's."""
 
@@ -383,8 +379,6 @@ KINDS: Final[tuple[Kind, ...]] = (
             newest_first=MappingProxyType({"SortBy": "CreationTime", "SortOrder": "Descending"}),
             best_first=MappingProxyType({"SortBy": "FinalObjectiveMetricValue"}),
             objective="FinalHyperParameterTuningJobObjectiveMetric",
-            counters="TrainingJobStatusCounters",
-            best="BestTrainingJob",
         ),
         instances=("spec.trainingJobDefinition.resourceConfig", "spec.trainingJobDefinitions.resourceConfig"),
         spot=(

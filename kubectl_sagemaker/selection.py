@@ -32,14 +32,12 @@ class Selection:
     """The namespace's, once a resource without one of its own has been seen; empty: it has none."""
 
     def list(self) -> list[Job]:
-        """What it matches now, in kubectl's order; raises what listing raises, Forbidden if every kind is.
+        """What it matches now, in kubectl's order; raises what listing raises.
 
         Two resources that mean one SageMaker job count once, as ACK's.
         """
         try:
             listing = jobs.collect(self.kube, self.targets, self.kube.namespace, selector=self.selector)
-            if listing.refusals and len(listing.refusals) == listing.asked:
-                raise listing.refusals[0]
         except Error as error:
             self._error = error
             raise

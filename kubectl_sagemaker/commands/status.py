@@ -191,8 +191,6 @@ def _many(
     from kubectl_sagemaker.render.table import table
 
     listing = jobs.collect(env.kube, targets, namespace, selector=selector)
-    if len(listing.refusals) == listing.asked:
-        raise listing.refusals[0]
     for refusal in listing.refusals:
         env.note(refusal.message)
     now = env.now()

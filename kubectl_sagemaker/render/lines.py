@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Final
 
-from kubectl_sagemaker.jobs import dig
+from kubectl_sagemaker.jobs import in_answer
 from kubectl_sagemaker.logs.children import read as read_child
 from kubectl_sagemaker.logs.events import PLAIN, LogEvent, Naming, Page, Transition
 from kubectl_sagemaker.text import json_visible, one_line, visible
@@ -219,8 +219,7 @@ COUNTED: Final = {
 
 def family(kind: Kind, answer: Mapping[str, Any]) -> str | None:
     """`2 running, 5 completed, 1 failed; best so far: NAME, METRIC 0.031`; None where Describe counts no children."""
-    row = kind.children
-    counters = dig(answer, row.counters or None) if row else None
+    row, counters = kind.children, in_answer(answer, kind.counters)
     if row is None or not isinstance(counters, Mapping):
         return None
     always = ("InProgress", "Completed", "NonRetryableError")
@@ -228,9 +227,9 @@ def family(kind: Kind, answer: Mapping[str, Any]) -> str | None:
         f"{counters.get(name, 0)} {word}" for name, word in COUNTED.items() if counters.get(name) or name in always
     ]
     text = ", ".join(words)
-    best = read_child(row, answer[row.best]) if answer.get(row.best) else None
-    if best and best.objective:
-        text += f"; best so far: {best.label}, {objective(best)}"
+    best = in_answer(answer, kind.best)
+    if best and (child := read_child(row, best)).objective:
+        text += f"; best so far: {child.label}, {objective(child)}"
     return one_line(text)
 
 
