@@ -119,13 +119,11 @@ def _leading(items: Generator[Item, None, Result], take: Callable[[Result], obje
 
 def bundles(logs: Iterable[JobLog]) -> tuple[list[Bundle], list[JobLog]]:
     """Opened logs as they are best read: together where names begin alike, and the rest."""
-    alike: dict[tuple[str, ...], list[JobLog]] = {}
+    alike: dict[object, list[JobLog]] = {}
     rest: list[JobLog] = []
     for log in logs:
-        query = log.source.query
-        if log.wanted.tail is None and not log.wanted.stream_prefix and query.prefix.endswith("/"):
-            begin = query.prefix.rstrip("/").partition("-")[0]
-            alike.setdefault((log.region, query.group, log.job.account or "", begin), []).append(log)
+        if log.wanted.tail is None and log.alike is not None:
+            alike.setdefault(log.alike, []).append(log)
         else:
             rest.append(log)
     made = []

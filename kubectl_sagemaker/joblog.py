@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kubectl_sagemaker import kinds, sagemaker, times
 from kubectl_sagemaker.errors import Error, NotFound, Unauthorized
 from kubectl_sagemaker.jobs import Job
+from kubectl_sagemaker.logs.chains import Chains
 from kubectl_sagemaker.logs.children import Child, Children
 from kubectl_sagemaker.logs.events import CaughtUp, End, Item, Naming, Note, Pause
 from kubectl_sagemaker.logs.follow import Follower
@@ -78,6 +79,8 @@ class JobLog:
     """What tells its lines from other jobs'; empty where there are none."""
     child: Child | None = None
     """Set for a job that another has started; its end is not ours."""
+    shared: dict[object, Chains] = field(default_factory=dict)
+    """The chains of those that are followed in this process, by what they have in common (`alike`)."""
     watch: Watch = field(init=False)
     children: Children | None = field(init=False, default=None)
     _source: Source | None = field(init=False, default=None)
@@ -141,7 +144,7 @@ class JobLog:
             yield CaughtUp()
             yield from self._joining()
         else:
-            follower = Follower(self.source, self.watch, self.wanted.tail)
+            follower = Follower(self.source, self.watch, self._chains(), self.wanted.tail)
             try:
                 yield from follower.items()
             except Unauthorized as error:
@@ -152,6 +155,21 @@ class JobLog:
         if family := lines.family(self.job.kind, self.watch.answer):
             yield Note(f"{self.job.title}: {family}")
         yield End(self.job, self.job.kind.ends[self.job.status or ""])
+
+    @property
+    def alike(self) -> object | None:
+        """The same for logs that one chain can read: of a group, and of jobs whose names begin with the same word.
+
+        None where a chain reads no other log than this; known once it is open.
+        """
+        query = self.source.query
+        if query.stream_prefix or not query.prefix.endswith("/"):
+            return None
+        return self.region, query.group, self.job.account, query.prefix.rstrip("/").partition("-")[0]
+
+    def _chains(self) -> Chains:
+        alike = self.alike
+        return Chains() if alike is None else self.shared.setdefault(alike, Chains())
 
     def read(self, *, side_by_side: int = 1) -> Iterator[Item]:
         """The log as it stands now, once it is open; where it holds nothing, why, if that is known.
@@ -257,6 +275,7 @@ class JobLog:
             look,
             label="/".join(filter(None, (self.label, own_label))),
             child=child,
+            shared=self.shared,
         )
 
     def _creation(self) -> Iterator[Item]:

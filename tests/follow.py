@@ -350,7 +350,7 @@ def follow(
 
     log = source(door, now, name, seed=seed, sleep=sleep, **query)
     watch = Watch(first or job(name), look=look or lagging, describe=describe or asked, now=now)
-    return Run(account, clock, log, watch, Follower(log, watch, tail), door)
+    return Run(account, clock, log, watch, Follower(log, watch, tail=tail), door)
 
 
 def stale(before: jobs.Job) -> jobs.Job:

@@ -14,6 +14,7 @@ from kubectl_sagemaker.bundles import read_together
 from kubectl_sagemaker.connection import Connection
 from kubectl_sagemaker.env import Env
 from kubectl_sagemaker.joblog import JobLog, Wanted
+from kubectl_sagemaker.logs.chains import Chains
 from kubectl_sagemaker.logs.events import End, Item, LogEvent, Note, Pause, Transition
 from kubectl_sagemaker.logs.pace import Budget
 from kubectl_sagemaker.logs.together import Joins, follow_all
@@ -82,6 +83,7 @@ class Town:
         self.env.aws = self.door
         self.put: Counter[Line] = Counter()
         self.budgets: dict[str, Budget] = {}
+        self.shared: dict[object, Chains] = {}
         self.bundled = 0
         """Logs that were read in one chain with others: there were fewer requests than logs."""
 
@@ -146,7 +148,9 @@ class Town:
     def log(self, name: str, kind: str = "TrainingJob", **wanted: Any) -> JobLog:
         """The job's log, to be opened."""
         choice = Wanted(**{"follow": True, **wanted})
-        return JobLog(self.env, self.resource(name, kind), choice, self.budgets, self.look, label=name)
+        return JobLog(
+            self.env, self.resource(name, kind), choice, self.budgets, self.look, label=name, shared=self.shared
+        )
 
     def follow(self, logs: Sequence[JobLog], *, finder: Iterator[Any] | None = None) -> Shown:
         """Follow the logs to the end of all."""

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from kubectl_sagemaker.env import Env
     from kubectl_sagemaker.joblog import JobLog, Wanted
     from kubectl_sagemaker.jobs import Job
+    from kubectl_sagemaker.logs.chains import Chains
     from kubectl_sagemaker.logs.events import Item
     from kubectl_sagemaker.logs.filters import Filter
     from kubectl_sagemaker.logs.pace import Budget
@@ -282,12 +283,13 @@ class Opening:
     look: Callable[[Job], Job]
     alone: bool = False
     _budgets: dict[str, Budget] = field(default_factory=dict)
+    _chains: dict[object, Chains] = field(default_factory=dict)
 
     def logs(self, found: Iterable[Job]) -> list[JobLog]:
         """A log for each job; what they need to know of SageMaker is asked side by side, nothing is told yet."""
         from kubectl_sagemaker.joblog import JobLog
 
-        logs = [JobLog(self.env, job, self.wanted, self._budgets, self.look) for job in found]
+        logs = [JobLog(self.env, job, self.wanted, self._budgets, self.look, shared=self._chains) for job in found]
         if not self.alone:
             times_named = Counter(log.job.name for log in logs)
             for log in logs:

@@ -58,6 +58,19 @@ class Memory:
         """
         return max(self.start, self._forgotten, min(self.base, self.newest) - round(self.window * 1000))
 
+    @property
+    def remembered_from(self) -> int:
+        """Milliseconds since the epoch: what was seen before is no longer known."""
+        return max(self.start, self._forgotten)
+
+    def adopt(self, other: Memory) -> None:
+        """Know what another has seen of another job, too."""
+        self.start = min(self.start, other.start)
+        self.newest = max(self.newest, other.newest)
+        self.ingested = max(self.ingested, other.ingested)
+        for second, ids in other._seen.items():
+            self._seen.setdefault(second, set()).update(ids)
+
     def near(self, span: float) -> int:
         """Where a narrow poll of `span` seconds begins, in milliseconds."""
         return max(self.start, self.newest - round(span * 1000))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -122,6 +123,107 @@ def test_none_waits_longer_for_its_turn_than_the_others() -> None:
         if T + 60 < event["timestamp"] / 1000 < T + 190:
             late[owner] = max(late[owner], at - event["timestamp"] / 1000)
     assert max(late.values()) < 2 * min(late.values())
+
+
+# Followed, jobs whose names begin alike have their chains together
+
+
+def test_the_lines_of_many_jobs_that_begin_alike_come_as_soon_as_those_of_one() -> None:
+    town = Town()
+    names = [town.job(f"job-{number}", seconds=300) for number in range(40)]
+    for name in names:
+        town.lines(name, 1, 290, every=2.0)
+    shown = town.follow([town.log(name) for name in names])
+    assert shown.lines() == town.put
+    assert shown.ends == dict.fromkeys(names, 0)
+    assert [event["logStreamName"].partition("/")[0] for event in shown.events] == shown.owners
+    # Until then they are caught up with one after the other.
+    live = [(at, event["timestamp"] / 1000) for event, at in zip(shown.events, shown.at, strict=True) if at > T + 15]
+    assert max(at - written for at, written in live) < 3
+    asked = [at - T for at in town.asked("FilterLogEvents") if 60 < at - T < 290]
+    assert len(asked) / 230 <= 1.0
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_jobs_that_join_and_end_as_they_like_lose_no_line_and_repeat_none(seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 -- no secret; a seed must give the same again
+    town = Town()
+    begins = {f"job-{number}": 0.0 if number < 3 else chance.uniform(0, 200) for number in range(9)}
+    for name, begin in begins.items():
+        seconds = chance.uniform(5, 250)
+        town.job(name, begins=begin, seconds=seconds, end=chance.choice(("Completed", "Failed", "Stopped")))
+        at = begin
+        while (at := at + chance.choice((0.02, 0.5, 3, 40))) < begin + seconds:
+            late = chance.choice((0.1, 1, 10, 90)) if chance.random() < 0.1 else 0.3
+            # What is shown after the drain window of a job that has ended is nobody's to wait for.
+            late = min(late, max(0.3, begin + seconds + 10 - at))
+            town.line(name, at, late=late, host=chance.choice(("algo-1", "algo-2")))
+            town.line(f"{name}-other", at, counts=False)
+    if seed % 2:
+        town.account.faults = Faults(seed, EVERY, operations=EVENT_OPERATIONS)
+    town.account.logs.scan_limit = chance.choice((50, 100_000))
+
+    def finder() -> Iterator[Any]:
+        waiting = dict(begins)
+        while True:
+            for name in [name for name, begin in waiting.items() if T + begin <= town.clock()]:
+                del waiting[name]
+                yield Joins(log := town.log(name), log.followed())
+            yield Pause(town.clock() + 3)
+
+    # This one keeps the rest together: while it runs, whoever comes later is waited for.
+    town.job("job-long", seconds=500)
+    begins["job-long"] = 0.0
+    shown = town.follow([], finder=finder())
+    assert shown.lines() == +town.put
+    assert set(shown.ends) == set(begins)
+
+
+def test_a_tail_of_many_jobs_begins_with_the_last_lines_of_each_and_loses_none_after() -> None:
+    town = Town()
+    names = [town.job(f"job-{number}", seconds=500) for number in range(6)]
+    for name in names:
+        town.lines(name, 1, 490)
+    town.clock.advance(300)
+    shown = town.follow([town.log(name, tail=5) for name in names])
+    first: dict[str, float] = {}
+    for event, owner in zip(shown.events, shown.owners, strict=True):
+        first.setdefault(owner, event["timestamp"] / 1000 - T)
+    assert set(first) == set(names)
+    assert all(294 <= at <= 301 for at in first.values())
+    wanted = [line for line in town.put if line[1] >= (T + first[line[0].partition("/")[0]]) * 1000]
+    assert shown.lines() == dict.fromkeys(wanted, 1)
+
+
+def test_what_was_forgotten_of_a_job_is_not_told_again_because_another_was_quiet() -> None:
+    town = Town()
+    town.job("job-quiet", seconds=4_000)
+    town.lines("job-quiet", 1, 30)
+    town.job("job-busy", seconds=4_000)
+    town.lines("job-busy", 1, 3_990)
+    # In pages, behind which it forgets.
+    town.account.logs.scan_limit = 500
+
+    def finder() -> Iterator[Any]:
+        yield Joins(log := town.log("job-quiet"), log.followed())
+        yield Pause(T + 3_600)
+        yield Joins(log := town.log("job-busy"), log.followed())
+        yield Pause(T + 10_000)
+
+    assert town.follow([], finder=finder()).lines() == town.put
+
+
+def test_where_a_common_beginning_is_full_of_others_each_goes_on_by_itself() -> None:
+    town = Town()
+    names = [town.job(f"job-{number}", seconds=200) for number in range(3)]
+    for name in names:
+        town.lines(name, 1, 190)
+    town.lines("job-noise", 1, 190, every=0.1, counts=False)
+    # A chain over them all has more pages than there are jobs.
+    town.account.logs.scan_limit = 50
+    shown = town.follow([town.log(name) for name in names])
+    assert shown.lines() == +town.put
+    assert [chains.apart for chains in town.shared.values()] == [True]
 
 
 def test_a_log_that_is_found_later_joins_and_the_end_waits_for_it() -> None:
