@@ -123,7 +123,8 @@ def bundles(logs: Iterable[JobLog]) -> tuple[list[Bundle], list[JobLog]]:
     rest: list[JobLog] = []
     for log in logs:
         if log.wanted.tail is None and log.alike is not None:
-            alike.setdefault(log.alike, []).append(log)
+            first_word = log.source.query.prefix.rstrip("/").partition("-")[0]
+            alike.setdefault((log.alike, first_word), []).append(log)
         else:
             rest.append(log)
     made = []

@@ -158,14 +158,11 @@ class JobLog:
 
     @property
     def alike(self) -> object | None:
-        """The same for logs that one chain can read: of a group, and of jobs whose names begin with the same word.
-
-        None where a chain reads no other log than this; known once it is open.
-        """
+        """The same for logs that one chain can read, known once they are open; None: no other than this."""
         query = self.source.query
         if query.stream_prefix or not query.prefix.endswith("/"):
             return None
-        return self.region, query.group, self.job.account, query.prefix.rstrip("/").partition("-")[0]
+        return self.region, query.group, self.job.account
 
     def _chains(self) -> Chains:
         alike = self.alike

@@ -5,8 +5,8 @@ Two kinds, each from its start to its last page, for a token never sees what bec
 - a *narrow* poll, often, from a few seconds before the newest event: it brings the lines that come in time;
 - a *wide* scan, rarely, a page at a time between the polls, over the whole overlap window: it brings the late ones.
 
-Every event is new once, by its id (memory.py). Jobs whose names begin alike are read in the same chains: each by itself
-would have its share of the requests, and the lines of 20 jobs would come 20 s late.
+Every event is new once, by its id (memory.py). Jobs of one log group are read in the same chains: each by itself would
+have its share of the requests, and the lines of 20 jobs would come 20 s late.
 """
 
 from __future__ import annotations
@@ -91,7 +91,8 @@ class Chains:
 
     def join(self, share: Share, memory: Memory) -> None:
         """Read a job too that has been caught up with; `memory` is what has been seen of it."""
-        if self.apart:
+        if self.apart or any(other.job_name == share.job_name for other in self.shares):
+            # Two resources can mean one job.
             Chains().join(share, memory)
             return
         now = share.source.now()
@@ -171,7 +172,7 @@ class Chains:
         return set(jobs) & {share.job_name for share in self.shares}
 
     def _settle(self) -> None:
-        """Ask for what the jobs' names have in common; of one that has been alone, for all of its own."""
+        """Ask for what the jobs' names begin with, which may be nothing; one that has been alone had all of its own."""
         if not self.shares or (len(self.shares) == 1 and self._source is self.shares[0].source):
             return
         if self._source.members is not self:
@@ -191,11 +192,13 @@ class Chains:
             if isinstance(item, list):
                 lines, pages = lines + len(item), pages + 1
             yield item
+            if 1 < len(self.shares) < pages:
+                # So full of other jobs' lines is the group that each by itself takes fewer requests.
+                self.apart = True
+                return
         self._polled = began
         self._rate += 0.3 * (lines / elapsed - self._rate)
         self._source.budget.follows(id(self), self._rate)
-        # So full of other jobs' lines is what they have in common that each by itself takes fewer requests.
-        self.apart = self.apart or 1 < len(self.shares) < pages
         if lines or any(share.watch.ended_at is not None for share in self.shares):
             self._poll_every = BUSY
         elif all(share.watch.job.secondary_status in EARLY_STATES for share in self.shares):

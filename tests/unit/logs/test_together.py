@@ -125,16 +125,18 @@ def test_none_waits_longer_for_its_turn_than_the_others() -> None:
     assert max(late.values()) < 2 * min(late.values())
 
 
-# Followed, jobs whose names begin alike have their chains together
+# Followed, jobs of one log group have their chains together
 
 
-def test_the_lines_of_many_jobs_that_begin_alike_come_as_soon_as_those_of_one() -> None:
+@pytest.mark.parametrize("pattern", ["job-{}", "{}-job"])
+def test_the_lines_of_many_jobs_come_as_soon_as_those_of_one(pattern: str) -> None:
     town = Town()
-    names = [town.job(f"job-{number}", seconds=300) for number in range(40)]
+    names = [town.job(pattern.format(number), seconds=300) for number in range(40)]
+    town.lines("somebody-else", 1, 290, counts=False)
     for name in names:
         town.lines(name, 1, 290, every=2.0)
     shown = town.follow([town.log(name) for name in names])
-    assert shown.lines() == town.put
+    assert shown.lines() == +town.put
     assert shown.ends == dict.fromkeys(names, 0)
     assert [event["logStreamName"].partition("/")[0] for event in shown.events] == shown.owners
     # Until then they are caught up with one after the other.
@@ -148,7 +150,8 @@ def test_the_lines_of_many_jobs_that_begin_alike_come_as_soon_as_those_of_one() 
 def test_jobs_that_join_and_end_as_they_like_lose_no_line_and_repeat_none(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 -- no secret; a seed must give the same again
     town = Town()
-    begins = {f"job-{number}": 0.0 if number < 3 else chance.uniform(0, 200) for number in range(9)}
+    names = chance.choice(("job-{}", "{}-job"))
+    begins = {names.format(number): 0.0 if number < 3 else chance.uniform(0, 200) for number in range(9)}
     for name, begin in begins.items():
         seconds = chance.uniform(5, 250)
         town.job(name, begins=begin, seconds=seconds, end=chance.choice(("Completed", "Failed", "Stopped")))
@@ -193,6 +196,14 @@ def test_a_tail_of_many_jobs_begins_with_the_last_lines_of_each_and_loses_none_a
     assert all(294 <= at <= 301 for at in first.values())
     wanted = [line for line in town.put if line[1] >= (T + first[line[0].partition("/")[0]]) * 1000]
     assert shown.lines() == dict.fromkeys(wanted, 1)
+
+
+def test_a_job_that_is_followed_twice_is_told_twice() -> None:
+    town = Town()
+    town.job("job-1", seconds=60)
+    town.lines("job-1", 1, 59)
+    shown = town.follow([town.log("job-1"), town.log("job-1")])
+    assert shown.lines() == {line: 2 for line in town.put}
 
 
 def test_what_was_forgotten_of_a_job_is_not_told_again_because_another_was_quiet() -> None:
