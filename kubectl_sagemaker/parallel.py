@@ -6,7 +6,7 @@ import itertools
 import queue
 import threading
 from collections.abc import Callable, Iterable
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -14,6 +14,8 @@ Other = TypeVar("Other")
 
 MOST: Final = 8
 """Calls under way at once."""
+AT_ONCE: Final = 0.5
+"""Seconds in which an answer usually comes."""
 
 
 def both(waiting: Callable[[], Result], working: Callable[[], Other]) -> tuple[Result, Other]:
@@ -71,3 +73,39 @@ def each(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Resu
     finally:
         stopped.set()
     return [results[number] for number in range(len(wanted))]
+
+
+class NotYet(Exception):
+    """The answer is still to come."""
+
+
+class Behind(Generic[Item, Result]):
+    """A function that goes on in a thread where it takes its time: the call raises NotYet, and a later one returns."""
+
+    def __init__(self, function: Callable[[Item], Result]) -> None:
+        """Nothing is called yet."""
+        self._function = function
+        self._done: queue.SimpleQueue[tuple[Result] | BaseException] = queue.SimpleQueue()
+        self._under_way = False
+
+    def __call__(self, item: Item) -> Result:
+        """The result for the item, or, of a call that took its time, for the item of then; raises its error."""
+        try:
+            if self._under_way:
+                answer = self._done.get_nowait()
+            else:
+                self._under_way = True
+                threading.Thread(target=self._work, args=(item,), daemon=True).start()
+                answer = self._done.get(timeout=AT_ONCE)
+        except queue.Empty:
+            raise NotYet from None
+        self._under_way = False
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer[0]
+
+    def _work(self, item: Item) -> None:
+        try:
+            self._done.put((self._function(item),))
+        except BaseException as error:  # noqa: BLE001  # it is raised again in the caller's thread
+            self._done.put(error)

@@ -289,7 +289,11 @@ class Opening:
         """A log for each job; what they need to know of SageMaker is asked side by side, nothing is told yet."""
         from kubectl_sagemaker.joblog import JobLog
 
-        logs = [JobLog(self.env, job, self.wanted, self._budgets, self.look, shared=self._chains) for job in found]
+        # An API server that is silent holds no log up.
+        logs = [
+            JobLog(self.env, job, self.wanted, self._budgets, parallel.Behind(self.look), shared=self._chains)
+            for job in found
+        ]
         if not self.alone:
             times_named = Counter(log.job.name for log in logs)
             for log in logs:
@@ -309,14 +313,20 @@ def _joining(screen: Screen, logs: Iterable[JobLog]) -> Iterator[Joins[JobLog]]:
 def _finding(screen: Screen, selection: Selection, opening: Opening) -> Iterator[Item | Joins[JobLog]]:
     """The logs of what is selected now, and of what is later."""
     from kubectl_sagemaker.logs.events import Note, Pause
+    from kubectl_sagemaker.logs.watch import PENDING_EVERY
+    from kubectl_sagemaker.selection import Selection
 
     said: set[str] = set()
     known: set[object] = set()
     looks = 0
+    listing = parallel.Behind(Selection.list)
     while True:
         try:
-            found = selection.list()
+            found = listing(selection)
             notes = [refusal.message for refusal in selection.refusals]
+        except parallel.NotYet:
+            yield Pause(screen.env.now() + PENDING_EVERY)
+            continue
         except Error as error:
             if not looks:
                 raise

@@ -11,11 +11,16 @@ from typing import Any, Final
 from kubectl_sagemaker.errors import Error, Forbidden, NotFound, Unavailable
 from kubectl_sagemaker.jobs import Job
 from kubectl_sagemaker.logs.events import Note, Transition
+from kubectl_sagemaker.parallel import NotYet
 
 RESOURCE_EVERY: Final = 3.0
 """Seconds between two looks at the custom resource."""
 RESOURCE_AGAIN: Final = 15.0
-"""Seconds from a look that failed to the next: it can take 10 s to fail, and the log waits for it."""
+"""Seconds from a look that failed to the next."""
+PENDING_EVERY: Final = 0.5
+"""Seconds between two looks for the answer of one that takes its time (parallel.NotYet)."""
+SILENT: Final = 5.0
+"""Seconds without an answer that are worth a word."""
 DESCRIBE_EVERY: Final = 30.0
 """Seconds between two looks at SageMaker, for controllers that lag or are gone."""
 LONG_AGO: Final = 330.0
@@ -29,7 +34,7 @@ class Watch:
 
     job: Job
     look: Callable[[Job], Job]
-    """Reads the custom resource again."""
+    """Reads the custom resource again; raises NotYet while the answer is to come."""
     describe: Callable[[Job], dict[str, Any]]
     """SageMaker's answer to Describe."""
     now: Callable[[], float]
@@ -41,6 +46,8 @@ class Watch:
     """What SageMaker answered last; empty before it has."""
     _deleted: bool = False
     _look_at: float = 0.0
+    _pending_since: float | None = None
+    """When the look began that is still without an answer, in seconds since the epoch."""
     _describe_at: float = 0.0
     _message: str | None = None
     _past: frozenset[str] = frozenset()
@@ -72,8 +79,15 @@ class Watch:
             yield from self._ask_sagemaker()
 
     def _look_at_resource(self) -> Iterator[Note | Transition]:
+        since = self.now() if self._pending_since is None else self._pending_since
+        self._pending_since = None
         try:
             fresh = self.look(self.job)
+        except NotYet:
+            self._pending_since = since
+            self._look_at = self.now() + PENDING_EVERY
+            if self.now() - since >= SILENT:
+                yield from self._say("silent", f"no answer about {self.job.title} for {SILENT:g} s; the log goes on")
         except NotFound as error:
             if self.job.job_name is None:
                 raise

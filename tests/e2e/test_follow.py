@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import socket
+import socketserver
 import subprocess
+import threading
 from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -154,6 +160,68 @@ def following(shell: Shell, *arguments: str) -> subprocess.Popen[bytes]:
     assert follower.stdout
     assert [follower.stdout.readline() for _ in range(3)] == [f"step {step} of algo-1\n".encode() for step in range(3)]
     return follower
+
+
+class Gate(socketserver.ThreadingTCPServer):
+    """Passes bytes on to a server of loopback, both ways, until it is shut: then it takes what comes, and no more."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int) -> None:
+        super().__init__(("127.0.0.1", 0), Passage)
+        self.port = port
+        self.open = threading.Event()
+        self.open.set()
+
+
+class Passage(socketserver.BaseRequestHandler):
+    server: Gate
+
+    def handle(self) -> None:
+        with socket.create_connection(("127.0.0.1", self.server.port)) as there:
+            back = threading.Thread(target=self._pass, args=(there, self.request), daemon=True)
+            back.start()
+            self._pass(self.request, there)
+            back.join()
+
+    def _pass(self, source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while piece := source.recv(65536):
+                self.server.open.wait()
+                target.sendall(piece)
+            target.shutdown(socket.SHUT_WR)
+
+
+def port_of(sandbox: Sandbox) -> int:
+    """Of the sandbox's API server."""
+    config = json.loads(Path(sandbox.environment["KUBECONFIG"]).read_text())
+    return urlsplit(config["clusters"][0]["cluster"]["server"]).port or 0
+
+
+@pytest.mark.parametrize(
+    "which", [("processingjob", "shy"), ("processingjob", "-l", "app=shy")], ids=["named", "selected"]
+)
+def test_an_api_server_that_falls_silent_holds_no_log_up(which: tuple[str, ...]) -> None:
+    plural, stream = f"processingjobs.{LEGACY}", "shy/algo-1-1"
+    shy = Part(resource=plural, name="shy", job_name=None, created=-1, labels={"app": "shy"})
+    with Sandbox(parts=(shy,)) as sandbox, Gate(port_of(sandbox)) as gate:
+        threading.Thread(target=gate.serve_forever, kwargs={"poll_interval": 0.02}).start()
+        Job(sandbox, plural, "ProcessingJob", "shy").becomes("InProgress")
+        sandbox.account.logs.put(GROUP, stream, round(sandbox.account.now() * 1000), "before")
+        shell = shell_of(sandbox)
+        flags = ("--server", f"https://127.0.0.1:{gate.server_address[1]}", "--request-timeout", "2m")
+        follower = shell.start("kubectl", "smlogs", *which, "-f", "-o", "raw", *flags)
+        assert follower.stdout
+        assert follower.stdout.readline() == b"before\n"
+        gate.open.clear()
+        if "-l" not in which:
+            until(follower, "no answer about processingjob/shy for 5 s; the log goes on")
+        sandbox.account.logs.put(GROUP, stream, round(sandbox.account.now() * 1000), "after")
+        assert follower.stdout.readline() == b"after\n"
+        os.killpg(follower.pid, signal.SIGINT)
+        assert finish(follower).code == 130
+        gate.open.set()
+        gate.shutdown()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

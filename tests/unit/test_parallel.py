@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 import pytest
@@ -85,3 +86,42 @@ def test_an_error_of_either_is_raised() -> None:
     with pytest.raises(Error, match="working"):
         parallel.both(never.wait, lambda: fail("working"))
     never.set()
+
+
+def test_a_call_that_takes_its_time_is_made_once_and_its_answer_is_there_later() -> None:
+    release, done = threading.Event(), threading.Event()
+    asked: list[int] = []
+
+    def call(item: int) -> int:
+        asked.append(item)
+        assert release.wait(30)
+        done.set()
+        return item * item
+
+    behind = parallel.Behind(call)
+    for item in (3, 4):
+        with pytest.raises(parallel.NotYet):
+            behind(item)
+    release.set()
+    assert done.wait(30)
+    answer = None
+    while answer is None:
+        with contextlib.suppress(parallel.NotYet):
+            answer = behind(5)
+    assert answer == 9
+    assert asked == [3]
+    assert behind(6) == 36
+
+
+def test_the_error_of_a_call_behind_is_raised_and_the_next_call_is_a_new_one() -> None:
+    answers = iter([Unavailable("the server is down"), None])
+
+    def call(item: int) -> int:
+        if error := next(answers):
+            raise error
+        return item
+
+    behind = parallel.Behind(call)
+    with pytest.raises(Unavailable, match="the server is down"):
+        behind(1)
+    assert behind(2) == 2

@@ -14,6 +14,7 @@ from kubectl_sagemaker.errors import Error, Forbidden, NotFound, Unavailable
 from kubectl_sagemaker.jobs import Job
 from kubectl_sagemaker.logs.events import Note, Transition
 from kubectl_sagemaker.logs.watch import DESCRIBE_EVERY, LONG_AGO, RESOURCE_EVERY, Watch
+from kubectl_sagemaker.parallel import NotYet
 from tests.follow import SharedClock, T, job
 
 
@@ -194,6 +195,15 @@ def test_a_cluster_that_is_away_is_said_once_asked_less_often_and_believed_again
     assert told[-1] == ("InProgress", "Training", None)
     assert len(told) == 3
     assert witnesses.looks <= 4 + 90 / 15 + 50 / RESOURCE_EVERY
+
+
+def test_an_answer_that_takes_its_time_is_waited_for_by_nobody_and_believed_when_it_comes() -> None:
+    witnesses = Witnesses({0: job(), 10: NotYet(), 40: job(status="Completed")})
+    watch = witnesses.watch()
+    denied = "sagemaker:DescribeTrainingJob: not authorized; going by trainingjob/job alone"
+    assert witnesses.told(watch, 12) == [denied]
+    assert witnesses.told(watch, 20) == ["no answer about trainingjob/job for 5 s; the log goes on"]
+    assert witnesses.told(watch, 10) == [("Completed", None, None)]
 
 
 def test_a_resource_that_is_deleted_leaves_sagemakers_word() -> None:
