@@ -122,21 +122,24 @@ class Changes:
     def _follow(self, kind: Kind, api: Api, generation: int) -> None:
         """List and watch one row until nobody listens any more."""
         pause, version, well, listed = FIRST_PAUSE, "", True, False
+        # Whether lists, again and again, are all there is: the right to watch is missing. That is said once.
+        blind = False
         while generation == self._generation:
             try:
                 if not version:
                     version = self._list(kind, api, generation)
                     listed = True
-                if not well:
+                if not well and not blind:
                     self._put(generation, Trouble(api, None))
                     well = True
                 version = self._watch(kind, api, version, generation)
-                pause = FIRST_PAUSE
+                pause, blind = FIRST_PAUSE, False
             except Error as error:
                 if not listed and isinstance(error, Forbidden | NotFound):
                     # A right, or a definition, that is missing from the start is waited for by nobody.
                     self._put(generation, Trouble(api, error, first=True))
                     return
+                blind = bool(version) and isinstance(error, Forbidden)
                 # Also 410: a list is never wrong, and a watch that was cut may have missed something.
                 version = ""
                 if pause > FIRST_PAUSE or not listed:
