@@ -14,7 +14,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from kubectl_sagemaker.connection import Connection
@@ -29,8 +29,7 @@ EXEC_EXTENSION: Final = "client.authentication.k8s.io/exec"
 """Name of the cluster's extension that is handed to a plugin as its `config`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Impersonation:
+class Impersonation(NamedTuple):
     """Whom to act as; the caller needs the right to impersonate each part."""
 
     user: str
@@ -94,8 +93,7 @@ class Access:
         return one_line(f"{name}:{parts.port}" if parts.port else f"{name}")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A named cluster, user or context, with the file that it stands in."""
 
     name: str
@@ -151,8 +149,7 @@ class Entry:
             raise Error(f"{key} of {self.what} {self.name!r} in {self.file} is no base64") from None
 
 
-@dataclass(frozen=True, slots=True)
-class Kubeconfig:
+class Kubeconfig(NamedTuple):
     """All files as one: of each name the first definition holds, and the first current-context."""
 
     files: tuple[Path, ...]

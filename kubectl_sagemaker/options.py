@@ -6,18 +6,16 @@ import functools
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 from click.core import ParameterSource
-from click.shell_completion import CompletionItem
 
 from kubectl_sagemaker import candidates, kinds, times
-from kubectl_sagemaker.aws import Account
-from kubectl_sagemaker.connection import Connection
-from kubectl_sagemaker.env import Env
 from kubectl_sagemaker.errors import Usage
-from kubectl_sagemaker.logs import filters
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -233,6 +231,14 @@ def some(text: str) -> int:
     return int(text)
 
 
+def expression(text: str) -> re.Pattern[str]:
+    """A regular expression; raises Usage."""
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise Usage(f"{text!r} is no regular expression: {error}") from error
+
+
 COUNT: Final = Parsed("N", count)
 SOME: Final = Parsed("N", some)
 COLOR: Final = click.option(
@@ -255,7 +261,7 @@ def colours(choice: str, *, terminal: bool) -> bool:
 DURATION: Final = Parsed("DURATION", times.duration)
 SELECTOR: Final = Parsed("TEXT", selector)
 WHEN: Final = Parsed("TIME", times.when)
-EXPRESSION: Final = Parsed("REGEX", filters.expression)
+EXPRESSION: Final = Parsed("REGEX", expression)
 
 CONNECTION: Final[tuple[click.Option, ...]] = (
     click.Option(
@@ -320,6 +326,11 @@ def shared(*groups: Sequence[click.Option]) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         @functools.wraps(function)
         def run(**values: Any) -> Any:
+            # By now the command line is known to make sense; help and completion pay for none of these.
+            from kubectl_sagemaker.aws import Account
+            from kubectl_sagemaker.connection import Connection
+            from kubectl_sagemaker.env import Env
+
             given = {option.name: values.pop(option.name) for option in options if option.expose_value and option.name}
             connection = Connection(**{name: given[name] for name in CONNECTION_NAMES if name in given})
             account = Account(**{name: given[name] for name in ACCOUNT_NAMES if name in given})

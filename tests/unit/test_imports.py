@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from kubectl_sagemaker.cli import VERBS
-
 HEAVY = frozenset(
     {"aiohttp", "boto3", "botocore", "kubernetes", "orjson", "rich", "ssl", "urllib3", "yaml", "zoneinfo"}
 )
@@ -88,36 +86,39 @@ def test_help_and_wrong_usage_pay_for_no_client(line: str, code: int, tmp_path: 
     assert not modules & SERVER
 
 
-FLAGS = frozenset(
-    {
-        *("aws", "candidates", "cli", "connection", "env", "errors", "kinds", "logs", "logs.events", "logs.filters"),
-        *("options", "parallel", "text", "times"),
-    }
-)
+FLAGS = frozenset({"candidates", "cli", "commands", "errors", "kinds", "options", "text", "times"})
 """What tells the flags of a command."""
-CLUSTER = FLAGS | {"credentials", "eks", "kube", "kubeconfig"}
-STATUS = FLAGS | {"commands", "commands.status", "render", "render.documents"}
-LIST = CLUSTER | STATUS | {"jobs", "render.states", "render.table"}
-DETAILS = (CLUSTER | STATUS | {"console", "details", "jobs", "render.panel", "render.states", "sagemaker"}) | {
-    f"logs.{name}" for name in ("children", "failure", "lanes", "pace", "read", "source")
+GIVEN = FLAGS | {"aws", "connection", "env"}
+"""What holds their values."""
+SMLOGS = frozenset({"commands.smlogs"})
+STATUS = frozenset({"commands.status", "render", "render.documents"})
+DOOR = frozenset({"connection", "credentials", "eks", "kube", "kubeconfig"})
+LIST = GIVEN | DOOR | STATUS | {"jobs", "parallel", "render.states", "render.table"}
+DETAILS = (GIVEN | DOOR | STATUS | {"console", "details", "jobs", "parallel", "sagemaker"}) | {
+    *("render.panel", "render.states"),
+    *("logs", "logs.children", "logs.events", "logs.failure", "logs.lanes", "logs.pace", "logs.read", "logs.source"),
 }
+LOG = (GIVEN | DOOR | SMLOGS | {"bundles", "joblog", "jobs", "parallel", "sagemaker"}) | {
+    *("render", "render.lines"),
+    *("logs", "logs.events", "logs.filters", "logs.pace", "logs.read", "logs.source", "logs.together", "logs.watch"),
+}
+"""What reads a log that one page holds."""
 ASKING = frozenset({"kubernetes", "orjson", "ssl", "urllib3", "yaml", "zoneinfo"})
 """The last is orjson's."""
 COSTS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
-    "smlogs --help": (FLAGS | {"commands", "commands.smlogs"}, frozenset()),
-    "smlogs --nonsense": (FLAGS | {"commands", "commands.smlogs"}, frozenset()),
-    "smlogs trainigjob xgb": (FLAGS | {"commands", "commands.smlogs"}, frozenset()),
-    "smlogs trainingjob xgb --until 1h -f": (FLAGS | {"commands", "commands.smlogs"}, frozenset({"zoneinfo"})),
+    "smlogs --help": (FLAGS | SMLOGS, frozenset()),
+    "smlogs --nonsense": (FLAGS | SMLOGS, frozenset()),
+    "smlogs trainigjob xgb": (GIVEN | SMLOGS, frozenset()),
+    "smlogs trainingjob xgb --until 1h -f": (GIVEN | SMLOGS, frozenset({"zoneinfo"})),
+    "sagemaker --help": (frozenset({"cli", "errors", "text"}), frozenset()),
     "sagemaker stats": (frozenset({"cli", "errors", "text"}), frozenset()),
-    "sagemaker status --help": (STATUS, frozenset()),
-    "sagemaker status pods xgb": (STATUS, frozenset()),
-    "completion.smlogs tra": (FLAGS | {"commands", "commands.smlogs", "completion"}, frozenset()),
-    "completion.smlogs --fo": (FLAGS | {"commands", "commands.smlogs", "completion"}, frozenset()),
-    "completion.sagemaker st": (
-        STATUS | {"completion", "kubeconfig"} | {f"commands.{verb}" for verb in VERBS.values()},
-        frozenset(),
-    ),
-    "completion.smlogs batchtransformjob ": (CLUSTER | {"commands", "commands.smlogs", "completion"}, ASKING),
+    "sagemaker status --help": (FLAGS | STATUS, frozenset()),
+    "sagemaker status pods xgb": (GIVEN | STATUS, frozenset()),
+    "completion.smlogs tra": (FLAGS | SMLOGS | {"completion"}, frozenset()),
+    "completion.smlogs --fo": (FLAGS | SMLOGS | {"completion"}, frozenset()),
+    "completion.sagemaker st": (frozenset({"cli", "completion", "errors", "text"}), frozenset()),
+    "completion.smlogs batchtransformjob ": (FLAGS | DOOR | SMLOGS | {"completion"}, ASKING),
+    "smlogs batchtransformjob xgboost-batch": (LOG, ASKING | {"botocore"}),
     "sagemaker status -A -o json": (LIST, ASKING),
     "sagemaker status -A -o name": (LIST, ASKING),
     "sagemaker status -A": (LIST, ASKING | {"rich"}),
