@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 import gc
-import importlib
 import os
 import signal
 import sys
@@ -21,74 +20,19 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-import click
-
 from kubectl_sagemaker.errors import Error, TimedOut
 from kubectl_sagemaker.text import one_line
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
-VERBS: Final = {
-    "logs": ("smlogs", "Print the log of a job, and follow it to its end."),
-    "status": ("status", "Show what runs, what failed and why."),
-    "operator": ("operator", "Run SageMaker jobs that Kubernetes objects ask for."),
-    "sandbox": ("sandbox", "Run a command, or a shell, in a made-up cluster and AWS account."),
-    "completion": ("completion", "Print or install what completes these commands at TAB."),
-}
-"""Commands of `kubectl sagemaker`: the module of `commands/` that has each, and what it does, for who lists them."""
-
+    import click
 
 COMPLETE: Final = "_KUBECTL_SAGEMAKER_COMPLETE"
 """Set, to its own name, by a shell's script that asks what can follow (completion.py)."""
 
 
-class Verbs(click.Group):
-    """Commands that are imported when they are used; to tell what there is, none is."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """All verbs, in the order of the help."""
-        del ctx
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one verb's module and take its command."""
-        del ctx
-        if cmd_name not in VERBS:
-            return None
-        command = importlib.import_module(f"kubectl_sagemaker.commands.{VERBS[cmd_name][0]}").command
-        return command if isinstance(command, click.Command) else None
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The verbs in the help; click would import each for its own word on itself: 14 ms (measured)."""
-        del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([(verb, told) for verb, (_, told) in VERBS.items()])
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
-        """The same at TAB."""
-        from click.shell_completion import CompletionItem
-
-        verbs = [CompletionItem(verb, help=told) for verb, (_, told) in VERBS.items() if verb.startswith(incomplete)]
-        return [*verbs, *click.Command.shell_complete(self, ctx, incomplete)]
-
-
-def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-    del param
-    if value and not ctx.resilient_parsing:
-        from importlib.metadata import version
-
-        click.echo(version("kubectl-sagemaker"))
-        ctx.exit()
-
-
-VERSION: Final = click.Option(
-    ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
-)
-
-
 def smlogs_command() -> click.Command:
     """The command of `kubectl smlogs`."""
+    from kubectl_sagemaker.commands import VERSION
     from kubectl_sagemaker.commands.smlogs import command
 
     if VERSION not in command.params:
@@ -98,6 +42,8 @@ def smlogs_command() -> click.Command:
 
 def sagemaker_command() -> click.Command:
     """The command of `kubectl sagemaker`."""
+    from kubectl_sagemaker.commands import VERSION, Verbs
+
     return Verbs(
         "sagemaker",
         params=[VERSION],
@@ -119,6 +65,7 @@ def sagemaker() -> NoReturn:
 def run(load: Callable[[], click.Command], program: str) -> NoReturn:
     """Run a command on this process's arguments and exit; Ctrl-C is heard while it loads, too."""
     # Imports make little garbage and many objects to search for it; who works on says when they are over (Env.started).
+    # First of all: click alone takes 2 ms less so (measured).
     gc.disable()
     if shell := os.environ.get(COMPLETE):
         from kubectl_sagemaker.completion import answer
@@ -151,6 +98,8 @@ def run(load: Callable[[], click.Command], program: str) -> NoReturn:
 
 def _code(load: Callable[[], click.Command], program: str) -> int:
     """Run the command; what it raises becomes a line on stderr and an exit code."""
+    import click
+
     try:
         command = load()
         # Not command.main(): on Ctrl-C it writes an empty line, on Windows it expands `--instance "algo-*"`.

@@ -86,7 +86,9 @@ def test_help_and_wrong_usage_pay_for_no_client(line: str, code: int, tmp_path: 
     assert not modules & SERVER
 
 
-FLAGS = frozenset({"candidates", "cli", "commands", "errors", "kinds", "options", "text", "times"})
+VERBS = frozenset({"cli", "commands", "errors", "text"})
+"""What tells the verbs."""
+FLAGS = VERBS | {"candidates", "kinds", "options", "times"}
 """What tells the flags of a command."""
 GIVEN = FLAGS | {"aws", "connection", "env"}
 """What holds their values."""
@@ -110,13 +112,13 @@ COSTS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "smlogs --nonsense": (FLAGS | SMLOGS, frozenset()),
     "smlogs trainigjob xgb": (GIVEN | SMLOGS, frozenset()),
     "smlogs trainingjob xgb --until 1h -f": (GIVEN | SMLOGS, frozenset({"zoneinfo"})),
-    "sagemaker --help": (frozenset({"cli", "errors", "text"}), frozenset()),
-    "sagemaker stats": (frozenset({"cli", "errors", "text"}), frozenset()),
+    "sagemaker --help": (VERBS, frozenset()),
+    "sagemaker stats": (VERBS, frozenset()),
     "sagemaker status --help": (FLAGS | STATUS, frozenset()),
     "sagemaker status pods xgb": (GIVEN | STATUS, frozenset()),
     "completion.smlogs tra": (FLAGS | SMLOGS | {"completion"}, frozenset()),
     "completion.smlogs --fo": (FLAGS | SMLOGS | {"completion"}, frozenset()),
-    "completion.sagemaker st": (frozenset({"cli", "completion", "errors", "text"}), frozenset()),
+    "completion.sagemaker st": (VERBS | {"completion"}, frozenset()),
     "completion.smlogs batchtransformjob ": (FLAGS | DOOR | SMLOGS | {"completion"}, ASKING),
     "smlogs batchtransformjob xgboost-batch": (LOG, ASKING | {"botocore"}),
     "sagemaker status -A -o json": (LIST, ASKING),
