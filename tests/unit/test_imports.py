@@ -17,9 +17,9 @@ HEAVY = frozenset(
 AWS = frozenset({"boto3", "botocore"})
 SERVER = frozenset({"aiohttp", "kubectl_sagemaker.sandbox"})
 SCRIPT = """
-import atexit, json, sys
+import atexit, gc, json, sys
 from importlib import import_module
-atexit.register(lambda: open(sys.argv.pop(), "w").write(json.dumps([*sys.modules])))
+atexit.register(lambda: open(sys.argv.pop(), "w").write(json.dumps([[*sys.modules], gc.isenabled()])))
 module, _, name = sys.argv[1].rpartition(".")
 program = getattr(import_module("kubectl_sagemaker." + (module or "cli")), name)
 report = sys.argv[-1]
@@ -31,9 +31,9 @@ finally:
 """
 
 
-def imported(folder: Path, *words: str, environment: Mapping[str, str] = os.environ) -> tuple[int, set[str]]:
-    """Exit code and imported modules of a command line, `smlogs …` or `sagemaker …`."""
-    report = folder / "modules.json"
+def told(folder: Path, *words: str, environment: Mapping[str, str] = os.environ) -> tuple[int, set[str], bool]:
+    """Exit code, imported modules, and whether garbage is collected at the end of a command line, `smlogs …`."""
+    report = folder / "report.json"
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, *words, str(report)],
         capture_output=True,
@@ -42,7 +42,13 @@ def imported(folder: Path, *words: str, environment: Mapping[str, str] = os.envi
         env=dict(environment),
     )
     assert b"Traceback" not in done.stderr, done.stderr
-    return done.returncode, set(json.loads(report.read_text()))
+    modules, collects = json.loads(report.read_text())
+    return done.returncode, set(modules), collects
+
+
+def imported(folder: Path, *words: str, environment: Mapping[str, str] = os.environ) -> tuple[int, set[str]]:
+    """Exit code and imported modules of a command line, `smlogs …` or `sagemaker …`."""
+    return told(folder, *words, environment=environment)[:2]
 
 
 @pytest.fixture(scope="module")
@@ -182,3 +188,21 @@ def test_smlogs_draws_nothing(output: str, tmp_path: Path, sandbox: dict[str, st
     assert exit_code == 0
     assert "botocore" in modules
     assert not modules & (SERVER | {"rich"})
+
+
+@pytest.mark.parametrize(
+    ("line", "collects"),
+    [
+        ("smlogs --help", False),
+        ("sagemaker status -A", False),
+        ("smlogs batchtransformjob xgboost-batch", True),
+        ("smlogs batchtransformjob xgboost-batch -f", True),
+        ("smlogs batchtransformjob --all", True),
+        ("sagemaker status batchtransformjob xgboost-batch -w", True),
+    ],
+)
+def test_garbage_is_collected_again_by_what_goes_on(
+    line: str, collects: bool, tmp_path: Path, sandbox: dict[str, str]
+) -> None:
+    exit_code, _, collected = told(tmp_path, *line.split(), environment=sandbox)
+    assert (exit_code, collected) == (0, collects)
