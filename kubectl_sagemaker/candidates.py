@@ -150,13 +150,11 @@ def _asked(ctx: click.Context, question: Callable[[Kube], Iterable[str]]) -> lis
 
     In a thread, and a daemon: neither a name server that is silent nor an exec plugin can be interrupted.
     """
-    import dataclasses
-
     from kubectl_sagemaker.kube import Connection, Kube
 
-    given = {field.name: ctx.params.get(field.name) for field in dataclasses.fields(Connection)}
+    given = {name: ctx.params.get(name) for name in Connection._fields}
     connection = Connection(**{name: value for name, value in given.items() if value is not None})
-    kube = Kube(dataclasses.replace(connection, request_timeout=SECONDS))
+    kube = Kube(connection._replace(request_timeout=SECONDS))
     answer: list[str] = []
 
     def ask() -> None:

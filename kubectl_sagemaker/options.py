@@ -101,6 +101,8 @@ class Command(click.Command):
         return [item for item in super().shell_complete(ctx, incomplete) if item.value not in opposites]
 
     def _plain(self, args: list[str]) -> Iterator[str]:
+        # click looks a short flag up among the long ones, and for what is spelt like it, before it takes it: 1 ms.
+        long = {name: max(option.opts, key=len) for option in self.params for name in option.opts}
         flags = {name: option for option in self.params if isinstance(option, Flag) for name in option.opts}
         valued = {name for option in self.params if not isinstance(option, Flag) for name in option.opts}
         rest = iter(args)
@@ -110,17 +112,18 @@ class Command(click.Command):
                 yield word
                 yield from rest
             elif word in valued:
-                yield word
-                yield from _one(rest)
+                given = list(_one(rest))
+                yield long[word] if given else word
+                yield from given
             elif equals and name in flags:
                 if value not in TRUE | FALSE:
                     raise Usage(f"{name}: {value!r} is neither true nor false")
                 yield name if value in TRUE else flags[name].secondary_opts[0]
             elif equals and name in valued and not name.startswith("--"):
                 # click takes `=ml` for the value.
-                yield from (name, value)
+                yield from (long[name], value)
             else:
-                yield word
+                yield long[word] if word in flags else word
 
 
 def _one(words: Iterator[str]) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import subprocess
 from typing import Any
@@ -134,7 +133,7 @@ FLAGS: dict[str, tuple[tuple[str, ...], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Connection)])
+@pytest.mark.parametrize("name", Connection._fields)
 def test_every_field_of_the_connection_has_its_flag_and_touches_no_other(name: str) -> None:
     args, value = FLAGS[name]
     assert parsed(*args)["env"].connection == Connection(**{name: value})
