@@ -13,8 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 from kubectl_sagemaker.errors import Error, Forbidden, Invalid, NotFound, Throttled, Unauthorized, Unavailable
@@ -57,8 +56,7 @@ ABSENT_WORDS: Final = ("not found", "recordnotfound", "does not exist", "could n
 """SageMaker says with a ValidationException, in words, that a job does not exist; of a notebook, in one word."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class Account(NamedTuple):
     """Whose AWS, as the flags name it; None leaves it to the environment and the profile."""
 
     profile: str | None = None
@@ -98,10 +96,10 @@ class Aws:
             self._session = session
         return self._session
 
-    def prepare(self) -> None:
-        """Import and read what a client of CloudWatch Logs needs, while somebody waits for the API server.
+    def prepare(self, *services: str) -> None:
+        """Import and read what these services' clients need, while somebody waits for the API server.
 
-        A client made after it, for whichever region, costs 3 ms. This one is unsigned: no credentials are looked for
+        A client made after it, for whichever region, costs 3 ms. These are unsigned: no credentials are looked for
         before it is known where STS is. What is wrong with the configuration, the first call says.
         """
         from botocore import UNSIGNED
@@ -109,7 +107,8 @@ class Aws:
         from botocore.exceptions import BotoCoreError
 
         with contextlib.suppress(BotoCoreError, ValueError, OSError), self._making:
-            self.session.create_client("logs", region_name="us-east-1", config=Config(signature_version=UNSIGNED))
+            for service in services:
+                self.session.create_client(service, region_name="us-east-1", config=Config(signature_version=UNSIGNED))
 
     @property
     def heals(self) -> bool:

@@ -136,8 +136,7 @@ def bundles(logs: Iterable[JobLog]) -> tuple[list[Bundle], list[JobLog]]:
         queries = [log.source.query for log in group]
         last = max(end for end in ends if end is not None) + AFTER_THE_END if None not in ends else None
         given = queries[0].end
-        query = replace(
-            queries[0],
+        query = queries[0]._replace(
             prefix=os.path.commonprefix([query.prefix for query in queries]),  # noqa: RUF071  # letters are what is wanted
             start=min(query.start for query in queries),
             end=given if given is not None or last is None else round(last * 1000),

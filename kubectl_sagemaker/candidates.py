@@ -6,20 +6,19 @@ import nothing heavy. What cannot be found out, or not in time, is not offered; 
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import click
-from click.shell_completion import CompletionItem
 
 from kubectl_sagemaker import kinds
-from kubectl_sagemaker.connection import Connection
 from kubectl_sagemaker.errors import Error, Forbidden, NotFound, Usage
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from kubectl_sagemaker.kube import Kube
 
 Offer: TypeAlias = Callable[[click.Context, click.Parameter, str], list[Any]]
@@ -151,11 +150,11 @@ def _asked(ctx: click.Context, question: Callable[[Kube], Iterable[str]]) -> lis
 
     In a thread, and a daemon: neither a name server that is silent nor an exec plugin can be interrupted.
     """
-    from kubectl_sagemaker.kube import Kube
+    from kubectl_sagemaker.kube import Connection, Kube
 
-    given = {field.name: ctx.params.get(field.name) for field in dataclasses.fields(Connection)}
+    given = {name: ctx.params.get(name) for name in Connection._fields}
     connection = Connection(**{name: value for name, value in given.items() if value is not None})
-    kube = Kube(dataclasses.replace(connection, request_timeout=SECONDS))
+    kube = Kube(connection._replace(request_timeout=SECONDS))
     answer: list[str] = []
 
     def ask() -> None:
@@ -195,6 +194,8 @@ def zones(ctx: click.Context, param: click.Parameter, word: str) -> list[str]:
 def files(ctx: click.Context, param: click.Parameter, word: str) -> list[CompletionItem[str]]:
     """Leave it to the shell, which knows the files."""
     del ctx, param
+    from click.shell_completion import CompletionItem
+
     return [CompletionItem(word, type="file")]
 
 

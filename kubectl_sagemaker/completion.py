@@ -11,12 +11,13 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Final, NoReturn
-
-import click
-from click.shell_completion import CompletionItem, ShellComplete, split_arg_string
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from kubectl_sagemaker import cli
+
+if TYPE_CHECKING:
+    import click
+    from click.shell_completion import CompletionItem
 
 VARIABLE: Final = cli.COMPLETE
 FILES: Final = ":0"
@@ -133,11 +134,15 @@ def answer(load: Callable[[], click.Command], asker: str, words: Sequence[str]) 
 
 def offers(command: click.Command, before: Sequence[str], word: str) -> list[CompletionItem[str]]:
     """What `word` can become after the words `before` it, by click's own reading of both."""
+    from click.shell_completion import ShellComplete
+
     return ShellComplete(command, {}, "kubectl", VARIABLE).get_completions(list(before), word)
 
 
 def _words(line: str) -> list[str]:
     """The words of a shell's line after the program's name, the one at the cursor last."""
+    from click.shell_completion import split_arg_string
+
     words = split_arg_string(line)[1:]
     return words if words and not line[-1:].isspace() else [*words, ""]
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Connection:
+class Connection(NamedTuple):
     """The flags; None or () stands for one that was not given."""
 
     kubeconfig: str | None = None
@@ -15,7 +14,7 @@ class Connection:
     user: str | None = None
     namespace: str | None = None
     server: str | None = None
-    token: str | None = field(default=None, repr=False)
+    token: str | None = None
     certificate_authority: str | None = None
     client_certificate: str | None = None
     client_key: str | None = None
@@ -30,3 +29,7 @@ class Connection:
     request_timeout: float | None = None
     """Seconds for one request, from its first byte to the answer's last; None or 0: no limit of ours."""
     disable_compression: bool | None = None
+
+    def __repr__(self) -> str:
+        """Without the token, and without URLs, which can hold a password."""
+        return f"Connection(context={self.context!r}, namespace={self.namespace!r})"

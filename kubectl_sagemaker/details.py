@@ -252,8 +252,7 @@ def described(found: Details, answer: Answer, now: float) -> Details:
     ended = moment(answer.get(job.kind.end_time_member)) or (
         moment(answer.get("LastModifiedTime")) if job.kind.ended(status) else None
     )
-    fresh = replace(
-        job,
+    fresh = job._replace(
         status=status,
         secondary_status=secondary,
         reason=answer.get("FailureReason") or (None if answer.get(f"{job.kind.name}Status") else job.reason),

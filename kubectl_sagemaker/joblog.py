@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kubectl_sagemaker import kinds, sagemaker, times
 from kubectl_sagemaker.errors import Error, NotFound, Unauthorized
 from kubectl_sagemaker.jobs import Job
-from kubectl_sagemaker.logs.chains import Chains
-from kubectl_sagemaker.logs.children import Child, Children
 from kubectl_sagemaker.logs.events import CaughtUp, End, Item, Naming, Note, Pause
-from kubectl_sagemaker.logs.follow import Follower
 from kubectl_sagemaker.logs.pace import Budget
 from kubectl_sagemaker.logs.read import read
 from kubectl_sagemaker.logs.source import MOST_EVENTS, Source
@@ -24,6 +21,8 @@ from kubectl_sagemaker.text import one_line
 
 if TYPE_CHECKING:
     from kubectl_sagemaker.env import Env
+    from kubectl_sagemaker.logs.chains import Chains
+    from kubectl_sagemaker.logs.children import Child, Children
 
 PATIENCE: Final = 20.0
 """Seconds for which one request is tried without --follow."""
@@ -43,8 +42,7 @@ STEP_STATES: Final[Mapping[str, str]] = MappingProxyType(
 """A pipeline step's states as its job has them; the others are the same words."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What is asked for of every log; times in seconds since the epoch."""
 
     follow: bool = False
@@ -128,7 +126,7 @@ class JobLog:
         job, region = self.job, self.region
         if self.child and self.child.from_arn:
             true_name = self.watch.answer.get(job.kind.name_member)
-            self.watch.job = job = replace(job, job_name=str(true_name or job.job_name))
+            self.watch.job = job = job._replace(job_name=str(true_name or job.job_name))
         start = (yield from self._beginning()) if self.wanted.since is None else self.wanted.since
         yield Note(lines.child_header(self.job, self.child) if self.child else lines.header(self.job, region))
         if family := lines.family(job.kind, self.watch.answer):
@@ -144,6 +142,8 @@ class JobLog:
             yield CaughtUp()
             yield from self._joining()
         else:
+            from kubectl_sagemaker.logs.follow import Follower
+
             follower = Follower(self.source, self.watch, self._chains(), self.wanted.tail)
             try:
                 yield from follower.items()
@@ -165,6 +165,8 @@ class JobLog:
         return self.region, query.group, self.job.account
 
     def _chains(self) -> Chains:
+        from kubectl_sagemaker.logs.chains import Chains
+
         alike = self.alike
         return Chains() if alike is None else self.shared.setdefault(alike, Chains())
 
@@ -175,8 +177,8 @@ class JobLog:
         """
         alone = side_by_side == 1
         if not alone:
-            self.source.query = replace(
-                self.source.query, limit=min(MOST_EVENTS, max(LEAST_PAGE, IN_MEMORY // side_by_side))
+            self.source.query = self.source.query._replace(
+                limit=min(MOST_EVENTS, max(LEAST_PAGE, IN_MEMORY // side_by_side))
             )
         events = 0
         for item in read(self.source, tail=self.wanted.tail, alone=alone):
@@ -246,7 +248,7 @@ class JobLog:
 
         def look(job: Job) -> Job:
             now = children.known[child.job_name] if children else child
-            return replace(job, status=state(now), secondary_status=None)
+            return job._replace(status=state(now), secondary_status=None)
 
         job = Job(
             kind=kind,
@@ -267,7 +269,7 @@ class JobLog:
         return JobLog(
             self.env,
             job,
-            replace(self.wanted, top=None, failed=False),
+            self.wanted._replace(top=None, failed=False),
             self.budgets,
             look,
             label="/".join(filter(None, (self.label, own_label))),
@@ -326,6 +328,8 @@ class JobLog:
         job, wanted = self.job, self.wanted
         name, log = job.job_name or "", job.kind.log
         if job.kind.children:
+            from kubectl_sagemaker.logs.children import Children
+
             self.children = Children(job.kind, name)
         query = sagemaker.query(
             job,

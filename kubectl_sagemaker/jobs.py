@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 from kubectl_sagemaker import kinds, parallel, times
 from kubectl_sagemaker.errors import Error, Forbidden, NotFound
@@ -56,8 +56,7 @@ REMEDIES: Final = (
 """What can be done about what AWS says, by its words."""
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(NamedTuple):
     """One of a resource's conditions."""
 
     type: str
@@ -80,8 +79,7 @@ class Instances:
     """`ml.p4d.24xlarge`, or `serverless`; None where only their number is known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(NamedTuple):
     """A training job of a tuning job."""
 
     name: str
@@ -102,8 +100,7 @@ State: TypeAlias = Literal["stuck", "waiting", "running", "failed", "stopped", "
 also what does not end and is as it should be: an endpoint in service, a model."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """What one custom resource says of the thing that it stands for in SageMaker."""
 
     kind: Kind
@@ -422,8 +419,7 @@ def _condition(conditions: Iterable[Condition]) -> str | None:
     return f"{worst.type}: {worst.message or 'no message'}" if worst else None
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A job, and what people should know about how it was found."""
 
     job: Job
@@ -433,7 +429,7 @@ class Found:
 def find(kube: Kube, targets: Sequence[Target], namespace: str, name: str) -> Found:
     """Find the one resource of that name, whichever of the targets' kinds and groups has it; requests in parallel.
 
-    Each group's discovery is asked too: RBAC answers before routing, so a group that is not installed looks
+    Without a hit each group's discovery is asked: RBAC answers before routing, so a group that is not installed looks
     forbidden to whoever may read only the other (measured). A refusal does not hide a hit elsewhere. Raises
     NotFound, Forbidden, or Error when several resources have the name.
     """
@@ -444,18 +440,17 @@ def find(kube: Kube, targets: Sequence[Target], namespace: str, name: str) -> Fo
         except (NotFound, Forbidden) as error:
             return error
 
-    if len(targets) == 1:
-        # In the same breath, which saves a round trip: of a group that is not served, the answer counts for nothing.
-        wanted = _wanted(targets)
-        looked, rows = parallel.both(lambda: parallel.each(look, wanted), lambda: served(kube, targets))
-        answers = [answer for row, answer in zip(wanted, looked, strict=True) if row in rows]
-    else:
-        rows = served(kube, targets)
-        answers = parallel.each(look, rows)
+    # All kinds are more than can be asked at once, so that for a name alone discovery is asked first.
+    rows = _wanted(targets) if len(targets) == 1 else served(kube, targets)
+    answers = parallel.each(look, rows)
     hits = [answer for answer in answers if isinstance(answer, Job)]
     if hits:
         chosen = _one_of(hits)
-        return replace(chosen, job=_with_region(kube, chosen.job))
+        return chosen._replace(job=_with_region(kube, chosen.job))
+    if len(targets) == 1:
+        # Of a group that is not served, the answer counts for nothing.
+        asked, rows = dict(zip(rows, answers, strict=True)), served(kube, targets)
+        answers = [asked[row] for row in rows]
     refused = [answer for answer in answers if isinstance(answer, Forbidden)]
     if refused and (len(targets) == 1 or len(refused) == len(rows)):
         raise refused[0]
@@ -536,7 +531,7 @@ def _with_region(kube: Kube, job: Job) -> Job:
     """Fill in the region of the namespace's annotation, where the job has none of its own."""
     if job.region or not job.api.group.namespace_region_annotation:
         return job
-    return replace(job, region=namespace_region(kube, job.namespace))
+    return job._replace(region=namespace_region(kube, job.namespace))
 
 
 def namespace_region(kube: Kube, namespace: str) -> str | None:
@@ -553,11 +548,10 @@ def namespace_region(kube: Kube, namespace: str) -> str | None:
 def again(kube: Kube, job: Job) -> Job:
     """The same object, read again; it keeps the region that was found."""
     fresh = read(job.kind, job.api, kube.get(job.api, job.namespace, job.name))
-    return replace(fresh, region=fresh.region or job.region)
+    return fresh._replace(region=fresh.region or job.region)
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(NamedTuple):
     """Jobs of many kinds, and what could not be listed."""
 
     jobs: tuple[Job, ...]

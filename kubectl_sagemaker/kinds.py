@@ -7,17 +7,15 @@ object's root. A test holds every path against the published CRDs.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from kubectl_sagemaker.errors import Usage
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """An API group, with what all of its resources share."""
 
     name: str
@@ -88,8 +86,7 @@ LEGACY: Final = Group(
 GROUPS: Final = (ACK, LEGACY)
 
 
-@dataclass(frozen=True, slots=True)
-class Api:
+class Api(NamedTuple):
     """Where one group keeps a kind."""
 
     group: Group
@@ -116,8 +113,7 @@ class Api:
         return self.kind.lower()
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
+class Log(NamedTuple):
     """Where CloudWatch keeps a kind's log; `{name}` stands for the job's name.
 
     `prefix` selects the job's streams. A prefix without its slash would select other jobs' too.
@@ -135,8 +131,7 @@ class Log:
     """How the names of streams end that only --data-log reads; empty: there are none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Children:
+class Children(NamedTuple):
     """How SageMaker lists the jobs that a job of a kind starts: `operation` takes the job's name as Describe does.
 
     If the kind has a log, it holds all of theirs; if it has none, each child's own is read.
@@ -145,13 +140,13 @@ class Children:
     operation: str
     members: str
     """Where the answer has the list of them."""
-    jobs: Mapping[str, str] = field(hash=False)
+    jobs: Mapping[str, str]
     """Paths in an item, each with the name of the kind of the child whose name or ARN stands there."""
     status: str
     """Path of the child's state."""
-    newest_first: Mapping[str, str] = field(hash=False)
+    newest_first: Mapping[str, str]
     """Parameters that have the newest child come first."""
-    best_first: Mapping[str, str] = field(default_factory=dict, hash=False)
+    best_first: Mapping[str, str] = MappingProxyType({})
     """Parameters that have the children sorted by what they reached; in which order depends on the objective."""
     label: str = ""
     """Path of the name by which people know the child, where its job's is made up."""
@@ -174,9 +169,9 @@ RESTS: Final[Mapping[str, int]] = MappingProxyType(
 """States in which what does not end has come to rest, for who waits for it; a job's ends are its own."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Kind:
-    """A row: SageMaker's noun, and where each group and CloudWatch keep it.
+    """A row: SageMaker's noun, and where each group and CloudWatch keep it. Each is there once.
 
     `name` is SageMaker's own: `Describe{name}` takes `name_member` and answers `{name}Status`.
     """
@@ -184,7 +179,7 @@ class Kind:
     name: str
     apis: tuple[Api, ...]
     log: Log | None = None
-    ends: Mapping[str, int] = field(default_factory=dict, hash=False)
+    ends: Mapping[str, int] = field(default_factory=dict)
     runs: bool = False
     """Whether it runs: shown by `status` without --all-kinds."""
     children: Children | None = None
@@ -568,8 +563,7 @@ KINDS: Final[tuple[Kind, ...]] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """What a KIND word means: a kind, and those of its APIs that the word can mean."""
 
     kind: Kind
@@ -613,6 +607,8 @@ def named(name: str) -> Kind:
 
 def nearest(word: str) -> str | None:
     """The singular that an unknown KIND word is most like; None if it is like none."""
+    import difflib
+
     known = [api.singular for kind in KINDS for api in kind.apis]
     near = difflib.get_close_matches(word.lower().split(".")[0], known, n=1, cutoff=0.6)
     return near[0] if near else None

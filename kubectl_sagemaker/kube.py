@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from kubectl_sagemaker.connection import Connection
@@ -69,8 +69,7 @@ LATER_SECONDS: Final = 5
 """The longest Retry-After that is waited for; who is told of more is told so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """A page of a list."""
 
     items: list[dict[str, Any]]
@@ -78,8 +77,7 @@ class Page:
     """Of the list, for a watch."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """A change that a watch tells of."""
 
     type: str
@@ -131,7 +129,8 @@ class Kube:
         with self._lock:
             plugin = self._where().user.plugin
         self.prepare()
-        if plugin and is_meant(plugin):
+        if plugin is None or is_meant(plugin):
+            # Another plugin is somebody to wait for.
             self._open()
 
     @property

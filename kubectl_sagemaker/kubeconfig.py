@@ -12,9 +12,8 @@ import base64
 import binascii
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from kubectl_sagemaker.connection import Connection
@@ -29,8 +28,7 @@ EXEC_EXTENSION: Final = "client.authentication.k8s.io/exec"
 """Name of the cluster's extension that is handed to a plugin as its `config`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Impersonation:
+class Impersonation(NamedTuple):
     """Whom to act as; the caller needs the right to impersonate each part."""
 
     user: str
@@ -39,13 +37,12 @@ class Impersonation:
     extra: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExecPlugin:
+class ExecPlugin(NamedTuple):
     """A command that prints credentials."""
 
     command: str
     arguments: tuple[str, ...]
-    environment: tuple[tuple[str, str], ...] = field(repr=False)
+    environment: tuple[tuple[str, str], ...]
     version: str
     interactive: str
     """Never, IfAvailable or Always."""
@@ -53,25 +50,31 @@ class ExecPlugin:
     cluster: Mapping[str, Any] | None
     """`spec.cluster` of the ExecCredential that it is given, where it asked for it."""
 
+    def __repr__(self) -> str:
+        """Without arguments and environment, which can hold secrets."""
+        return f"ExecPlugin({self.command!r})"
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class User:
+
+class User(NamedTuple):
     """As whom to connect. `name` is the kubeconfig's, or what stands for it in a message."""
 
     name: str
-    token: str | None = field(default=None, repr=False)
+    token: str | None = None
     token_file: Path | None = None
-    password: tuple[str, str] | None = field(default=None, repr=False)
+    password: tuple[str, str] | None = None
     """User name and password, for HTTP's basic authentication."""
     certificate: Path | bytes | None = None
     """A client certificate: its file, or its PEM text."""
-    key: Path | bytes | None = field(default=None, repr=False)
+    key: Path | bytes | None = None
     plugin: ExecPlugin | None = None
     impersonation: Impersonation | None = None
 
+    def __repr__(self) -> str:
+        """Without what it proves itself with."""
+        return f"User({self.name!r})"
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
+
+class Access(NamedTuple):
     """Where the API server is, and as whom to ask it."""
 
     server: str
@@ -82,9 +85,13 @@ class Access:
     """PEM text that the server's certificate is verified with; None: what the system trusts."""
     insecure: bool = False
     tls_server_name: str | None = None
-    proxy_url: str | None = field(default=None, repr=False)
+    proxy_url: str | None = None
     """Of the flags or the file; None: what the environment says."""
     compression: bool = True
+
+    def __repr__(self) -> str:
+        """Without URLs, which can hold a password."""
+        return f"Access({self.host!r}, {self.user!r})"
 
     @property
     def host(self) -> str:
@@ -94,8 +101,7 @@ class Access:
         return one_line(f"{name}:{parts.port}" if parts.port else f"{name}")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A named cluster, user or context, with the file that it stands in."""
 
     name: str
@@ -151,8 +157,7 @@ class Entry:
             raise Error(f"{key} of {self.what} {self.name!r} in {self.file} is no base64") from None
 
 
-@dataclass(frozen=True, slots=True)
-class Kubeconfig:
+class Kubeconfig(NamedTuple):
     """All files as one: of each name the first definition holds, and the first current-context."""
 
     files: tuple[Path, ...]

@@ -6,18 +6,16 @@ import functools
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 from click.core import ParameterSource
-from click.shell_completion import CompletionItem
 
 from kubectl_sagemaker import candidates, kinds, times
-from kubectl_sagemaker.aws import Account
-from kubectl_sagemaker.connection import Connection
-from kubectl_sagemaker.env import Env
 from kubectl_sagemaker.errors import Usage
-from kubectl_sagemaker.logs import filters
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -103,6 +101,8 @@ class Command(click.Command):
         return [item for item in super().shell_complete(ctx, incomplete) if item.value not in opposites]
 
     def _plain(self, args: list[str]) -> Iterator[str]:
+        # click looks a short flag up among the long ones, and for what is spelt like it, before it takes it: 1 ms.
+        long = {name: max(option.opts, key=len) for option in self.params for name in option.opts}
         flags = {name: option for option in self.params if isinstance(option, Flag) for name in option.opts}
         valued = {name for option in self.params if not isinstance(option, Flag) for name in option.opts}
         rest = iter(args)
@@ -112,17 +112,18 @@ class Command(click.Command):
                 yield word
                 yield from rest
             elif word in valued:
-                yield word
-                yield from _one(rest)
+                given = list(_one(rest))
+                yield long[word] if given else word
+                yield from given
             elif equals and name in flags:
                 if value not in TRUE | FALSE:
                     raise Usage(f"{name}: {value!r} is neither true nor false")
                 yield name if value in TRUE else flags[name].secondary_opts[0]
             elif equals and name in valued and not name.startswith("--"):
                 # click takes `=ml` for the value.
-                yield from (name, value)
+                yield from (long[name], value)
             else:
-                yield word
+                yield long[word] if word in flags else word
 
 
 def _one(words: Iterator[str]) -> Iterator[str]:
@@ -233,6 +234,14 @@ def some(text: str) -> int:
     return int(text)
 
 
+def expression(text: str) -> re.Pattern[str]:
+    """A regular expression; raises Usage."""
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise Usage(f"{text!r} is no regular expression: {error}") from error
+
+
 COUNT: Final = Parsed("N", count)
 SOME: Final = Parsed("N", some)
 COLOR: Final = click.option(
@@ -255,7 +264,7 @@ def colours(choice: str, *, terminal: bool) -> bool:
 DURATION: Final = Parsed("DURATION", times.duration)
 SELECTOR: Final = Parsed("TEXT", selector)
 WHEN: Final = Parsed("TIME", times.when)
-EXPRESSION: Final = Parsed("REGEX", filters.expression)
+EXPRESSION: Final = Parsed("REGEX", expression)
 
 CONNECTION: Final[tuple[click.Option, ...]] = (
     click.Option(
@@ -320,6 +329,11 @@ def shared(*groups: Sequence[click.Option]) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         @functools.wraps(function)
         def run(**values: Any) -> Any:
+            # By now the command line is known to make sense; help and completion pay for none of these.
+            from kubectl_sagemaker.aws import Account
+            from kubectl_sagemaker.connection import Connection
+            from kubectl_sagemaker.env import Env
+
             given = {option.name: values.pop(option.name) for option in options if option.expose_value and option.name}
             connection = Connection(**{name: given[name] for name in CONNECTION_NAMES if name in given})
             account = Account(**{name: given[name] for name in ACCOUNT_NAMES if name in given})

@@ -10,7 +10,6 @@ from typing import Final, Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Other = TypeVar("Other")
 
 MOST: Final = 8
 """Calls under way at once."""
@@ -18,25 +17,27 @@ AT_ONCE: Final = 0.5
 """Seconds in which an answer usually comes."""
 
 
-def both(waiting: Callable[[], Result], working: Callable[[], Other]) -> tuple[Result, Other]:
-    """The results of two functions: the first waits in a thread for somebody else while the second works in this one.
+def ahead(function: Callable[[], Result]) -> Callable[[], Result]:
+    """Call a function in a thread, where it waits for somebody else while this one works.
 
-    An error of the second's is raised at once, one of the first's once the second is done.
+    What is returned waits for the result, or raises the function's error.
     """
     done: queue.SimpleQueue[tuple[Result] | BaseException] = queue.SimpleQueue()
 
-    def wait() -> None:
+    def call() -> None:
         try:
-            done.put((waiting(),))
+            done.put((function(),))
         except BaseException as error:  # noqa: BLE001  # it is raised again in the caller's thread
             done.put(error)
 
-    threading.Thread(target=wait, daemon=True).start()
-    worked = working()
-    answer = done.get()
-    if isinstance(answer, BaseException):
-        raise answer
-    return answer[0], worked
+    def result() -> Result:
+        answer = done.get()
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer[0]
+
+    threading.Thread(target=call, daemon=True).start()
+    return result
 
 
 def each(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:

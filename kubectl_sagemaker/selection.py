@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kubectl_sagemaker import jobs
@@ -60,4 +60,4 @@ class Selection:
             return job
         if self._region is None:
             self._region = jobs.namespace_region(self.kube, job.namespace) or ""
-        return replace(job, region=self._region or None)
+        return job._replace(region=self._region or None)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 import re
 import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from kubectl_sagemaker.errors import Usage
 
@@ -36,8 +35,7 @@ def duration(text: str) -> float:
 CLOCK: Final = re.compile(r"\d{1,2}:\d{2}(:\d{2})?")
 
 
-@dataclass(frozen=True, slots=True)
-class When:
+class When(NamedTuple):
     """A moment as people type it: some time ago, or on a clock whose zone is known later."""
 
     ago: float | None = None

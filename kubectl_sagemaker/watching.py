@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from kubectl_sagemaker import details, jobs
@@ -102,7 +102,7 @@ class Watched:
         before = self.jobs.get(job.key)
         if before is not None:
             # The region of its namespace was asked for once, and is kept.
-            job = replace(job, region=job.region or before.region)
+            job = job._replace(region=job.region or before.region)
         self.jobs[job.key] = job
         code = result(job, self.now())
         if code is None:

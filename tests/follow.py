@@ -355,7 +355,7 @@ def follow(
 
 def stale(before: jobs.Job) -> jobs.Job:
     """A resource whose controller writes nothing any more."""
-    return replace(before, status="InProgress", secondary_status="Starting")
+    return before._replace(status="InProgress", secondary_status="Starting")
 
 
 def denied(job: jobs.Job) -> dict[str, Any]:

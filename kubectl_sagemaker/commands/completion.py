@@ -24,7 +24,6 @@ SHELLS: Final = ("bash", "zsh", "fish")
 @click.command(
     cls=Command,
     name="completion",
-    short_help="Print or install what completes these commands at TAB.",
     help="""Print the completion script of a shell (default: $SHELL) for kubectl-smlogs and kubectl-sagemaker.
 
     With --install, put it where the shell finds it, and the programs that kubectl asks (kubectl 1.26 or newer, with

@@ -54,7 +54,6 @@ CHOICES: Final = (
 
 @click.group(
     name="operator",
-    short_help="Run SageMaker jobs that Kubernetes objects ask for.",
     help="""The operator: what people apply as TrainingJob, HostingDeployment and the like runs in SageMaker, and its
     state shows in the object. `run` runs it here, with your own credentials; `install` puts it into the cluster.
     """,

@@ -18,7 +18,6 @@ from kubectl_sagemaker.options import Command, Flag
 @click.command(
     cls=Command,
     name="sandbox",
-    short_help="Run a command, or a shell, in a made-up cluster and AWS account.",
     help="""Start an embedded Kubernetes API and AWS endpoints on loopback, with a few jobs in both, and run CMD
     (default: $SHELL) with KUBECONFIG, AWS_ENDPOINT_URL, credentials and region set for them. Exits with CMD's exit
     code and leaves nothing behind. No account and no network is needed. What is applied there runs: an operator

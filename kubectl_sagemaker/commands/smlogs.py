@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from kubectl_sagemaker import candidates, kinds, parallel, times
+from kubectl_sagemaker import candidates, kinds, times
 from kubectl_sagemaker.errors import Ended, Error, Unauthorized, Usage
 from kubectl_sagemaker.options import (
     ACCOUNT,
@@ -37,7 +37,8 @@ from kubectl_sagemaker.text import one_line
 if TYPE_CHECKING:
     from kubectl_sagemaker.env import Env
     from kubectl_sagemaker.joblog import JobLog, Wanted
-    from kubectl_sagemaker.jobs import Job
+    from kubectl_sagemaker.jobs import Found, Job
+    from kubectl_sagemaker.kube import Kube
     from kubectl_sagemaker.logs.chains import Chains
     from kubectl_sagemaker.logs.events import Item
     from kubectl_sagemaker.logs.filters import Filter
@@ -58,7 +59,6 @@ FIND_EVERY: Final = 3.0
 @click.command(
     cls=Command,
     name="smlogs",
-    short_help="Print the log of a job, and follow it to its end.",
     help="""Print the CloudWatch log of the SageMaker job behind a custom resource, or of several.
 
     NAME alone is looked for among all kinds that have a log, in both API groups. The log of a tuning job is that of
@@ -168,67 +168,86 @@ def command(
         raise Usage(f"{chosen[0]} chooses among what there is now, --follow goes on: give one")
     named = selector is None and not everything
     pairs = resources(words) if named else []
+    targets = [] if named else _selected(words, selector, everything)
+    # What can never work is said before anything is asked; of a name alone the kind is known only then.
+    certain = [*targets, *(found[0] for found, _ in pairs if len(found) == 1)]
+    _check([target.kind for target in certain], chosen, data_log=data_log)
 
     # Wrong usage has been said by now, and pays for none of this.
-    from kubectl_sagemaker import jobs
-    from kubectl_sagemaker.joblog import Wanted
-    from kubectl_sagemaker.logs.filters import Filter
-    from kubectl_sagemaker.render import lines
-    from kubectl_sagemaker.selection import Selection
+    from kubectl_sagemaker import jobs, parallel
 
-    begin = since or since_time
-    wanted = Wanted(
-        follow=follow,
-        since=begin.seconds(env.now(), where) if begin else None,
-        until=until.seconds(env.now(), where) if until else None,
-        tail=None if tail == -1 else tail,
-        instances=instances,
-        stream_prefix=stream_prefix,
-        pattern=filter_pattern,
-        data_log=data_log,
-        top=1 if best else top,
-        failed=failed,
-    )
-    style = functools.partial(
-        lines.Style,
-        output=output or ("short" if env.terminal else "long"),
-        where=where,
-        stream_names=not hide_log_stream_name,
-        timestamps=not no_timestamps,
-        highlight=highlight,
-        colour=colours(color, terminal=env.terminal),
-        terminal=env.terminal,
-    )
+    now = env.now()
     with env.deadline(timeout):
+        env.kube.begin()
         if named:
-            screen = Screen(env, style, Filter(include, exclude), alone=len(pairs) == 1)
-            # What can never work is said before anything is asked; of a name alone the kind is known only then.
-            _check([targets[0].kind for targets, _ in pairs if len(targets) == 1], chosen, data_log=data_log)
-            env.kube.begin()
-            found, _ = parallel.both(lambda: _found(screen, pairs), env.aws.prepare)
-            _check([job.kind for job in found], chosen, data_log=data_log)
-            opening = Opening(env, wanted, functools.partial(jobs.again, env.kube), alone=screen.alone)
-            logs = opening.logs(found)
-            env.started()
-            return screen.follow(_joining(screen, logs)) if follow else screen.read(logs)
-        if selector is not None and everything:
-            raise Usage("-l and --all both say which: give one")
-        if len(words) > 1 or (words and "/" in words[0]):
-            raise Usage(f"{'--all' if everything else '-l'} chooses by itself: name a kind at most")
-        targets = [kinds.parse(words[0])] if words else kinds.logged()
-        _check([target.kind for target in targets], chosen, data_log=data_log)
-        selection = Selection(env.kube, targets, selector)
-        screen = Screen(env, style, Filter(include, exclude), alone=False)
-        opening = Opening(env, wanted, selection.look)
+            answers = parallel.ahead(lambda: _answers(env.kube, pairs))
+            look: Callable[[Job], Job] = functools.partial(jobs.again, env.kube)
+        else:
+            from kubectl_sagemaker.selection import Selection
+
+            selection = Selection(env.kube, targets, selector)
+            selected = parallel.ahead(selection.list)
+            look = selection.look
+
+        # While the API server is waited for, what a log is read with is imported.
+        from kubectl_sagemaker.joblog import Wanted
+        from kubectl_sagemaker.logs.filters import Filter
+        from kubectl_sagemaker.render import lines
+
+        begin = since or since_time
+        wanted = Wanted(
+            follow=follow,
+            since=begin.seconds(now, where) if begin else None,
+            until=until.seconds(now, where) if until else None,
+            tail=None if tail == -1 else tail,
+            instances=instances,
+            stream_prefix=stream_prefix,
+            pattern=filter_pattern,
+            data_log=data_log,
+            top=1 if best else top,
+            failed=failed,
+        )
+        style = functools.partial(
+            lines.Style,
+            output=output or ("short" if env.terminal else "long"),
+            where=where,
+            stream_names=not hide_log_stream_name,
+            timestamps=not no_timestamps,
+            highlight=highlight,
+            colour=colours(color, terminal=env.terminal),
+            terminal=env.terminal,
+        )
+        screen = Screen(env, style, Filter(include, exclude), alone=len(pairs) == 1)
+        opening = Opening(env, wanted, look, alone=screen.alone)
+        env.aws.prepare(*_services(certain, wanted))
+        found = _told(screen, answers()) if named else selected()
         env.started()
-        if follow:
-            return screen.follow(_finding(screen, selection, opening))
-        found = selection.list()
-        for refusal in selection.refusals:
-            env.note(refusal.message)
-        if not found:
-            env.note(f"no resources found in namespace {env.kube.namespace}")
-        return screen.read(opening.logs(found))
+        if named:
+            _check([job.kind for job in found], chosen, data_log=data_log)
+        else:
+            if follow:
+                return screen.follow(_finding(screen, selection, opening, found))
+            for refusal in selection.refusals:
+                env.note(refusal.message)
+            if not found:
+                env.note(f"no resources found in namespace {env.kube.namespace}")
+        logs = opening.logs(found)
+        return screen.follow(_joining(screen, logs)) if follow else screen.read(logs)
+
+
+def _selected(words: Sequence[str], selector: str | None, everything: bool) -> list[kinds.Target]:
+    """The kinds among which -l and --all choose; raises Usage."""
+    if selector is not None and everything:
+        raise Usage("-l and --all both say which: give one")
+    if len(words) > 1 or (words and "/" in words[0]):
+        raise Usage(f"{'--all' if everything else '-l'} chooses by itself: name a kind at most")
+    return [kinds.parse(words[0])] if words else kinds.logged()
+
+
+def _services(targets: Sequence[kinds.Target], wanted: Wanted) -> tuple[str, ...]:
+    """The services that will be asked before the first line: SageMaker where only it knows when the log begins."""
+    dated = wanted.since is not None or any(api.creation_time for target in targets for api in target.apis)
+    return ("logs",) if dated or not targets else ("logs", "sagemaker")
 
 
 def _check(which: Sequence[kinds.Kind], chosen: Sequence[str], *, data_log: bool) -> None:
@@ -249,22 +268,25 @@ def _check(which: Sequence[kinds.Kind], chosen: Sequence[str], *, data_log: bool
         )
 
 
-def _found(screen: Screen, pairs: Sequence[tuple[list[kinds.Target], str]]) -> list[Job]:
-    """The resources named; of several, one that can't be found is told and left out."""
-    from kubectl_sagemaker import jobs
+def _answers(kube: Kube, pairs: Sequence[tuple[list[kinds.Target], str]]) -> list[Found | Error]:
+    """The resources named, side by side; of several, the error of one that can't be found."""
+    from kubectl_sagemaker import jobs, parallel
 
-    kube = screen.env.kube
-
-    def find(pair: tuple[list[kinds.Target], str]) -> jobs.Found | Error:
+    def find(pair: tuple[list[kinds.Target], str]) -> Found | Error:
         try:
             return jobs.find(kube, pair[0], kube.namespace, pair[1])
         except Error as error:
-            if screen.alone or isinstance(error, Unauthorized):
+            if len(pairs) == 1 or isinstance(error, Unauthorized):
                 raise
             return error
 
+    return parallel.each(find, pairs)
+
+
+def _told(screen: Screen, answers: Iterable[Found | Error]) -> list[Job]:
+    """The jobs found; of the others it is told why not."""
     found = []
-    for answer in parallel.each(find, pairs):
+    for answer in answers:
         if isinstance(answer, Error):
             screen.fail(answer)
             continue
@@ -287,6 +309,7 @@ class Opening:
 
     def logs(self, found: Iterable[Job]) -> list[JobLog]:
         """A log for each job; what they need to know of SageMaker is asked side by side, nothing is told yet."""
+        from kubectl_sagemaker import parallel
         from kubectl_sagemaker.joblog import JobLog
 
         # An API server that is silent holds no log up.
@@ -310,28 +333,19 @@ def _joining(screen: Screen, logs: Iterable[JobLog]) -> Iterator[Joins[JobLog]]:
         yield Joins(log, screen.guarded(log.followed()))
 
 
-def _finding(screen: Screen, selection: Selection, opening: Opening) -> Iterator[Item | Joins[JobLog]]:
-    """The logs of what is selected now, and of what is later."""
+def _finding(
+    screen: Screen, selection: Selection, opening: Opening, found: Sequence[Job]
+) -> Iterator[Item | Joins[JobLog]]:
+    """The logs of what is selected now, which has been found, and of what is later."""
+    from kubectl_sagemaker import parallel
     from kubectl_sagemaker.logs.events import Note, Pause
-    from kubectl_sagemaker.logs.watch import PENDING_EVERY
     from kubectl_sagemaker.selection import Selection
 
     said: set[str] = set()
     known: set[object] = set()
-    looks = 0
+    notes = [refusal.message for refusal in selection.refusals]
     listing = parallel.Behind(Selection.list)
     while True:
-        try:
-            found = listing(selection)
-            notes = [refusal.message for refusal in selection.refusals]
-        except parallel.NotYet:
-            yield Pause(screen.env.now() + PENDING_EVERY)
-            continue
-        except Error as error:
-            if not looks:
-                raise
-            found, notes = [], [f"{error.message}; going on with what has been found"]
-        looks += 1
         # An object that was deleted and made again is another.
         fresh = {key: job for job in found if (key := (*job.key, job.uid)) not in known}
         known |= fresh.keys()
@@ -343,6 +357,14 @@ def _finding(screen: Screen, selection: Selection, opening: Opening) -> Iterator
                 yield Note(note)
         yield from _joining(screen, opening.logs(fresh.values()))
         yield Pause(screen.env.now() + FIND_EVERY)
+        found, notes = [], []
+        try:
+            found = listing(selection)
+            notes = [refusal.message for refusal in selection.refusals]
+        except parallel.NotYet:
+            pass
+        except Error as error:
+            notes = [f"{error.message}; going on with what has been found"]
 
 
 @dataclass(slots=True)

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 @click.command(
     cls=Command,
     name="status",
-    short_help="Show what runs, what failed and why.",
     help=f"""List the SageMaker jobs and endpoints of a namespace, or show one in full.
 
     A list asks Kubernetes only; one in full asks SageMaker, and CloudWatch Logs for the lines that say why it failed.
@@ -132,11 +131,19 @@ def _width(env: Env) -> int | None:
 
 def _one(env: Env, targets: list[kinds.Target], name: str, output: str, colour: bool, *, watch: bool) -> int:
     """Show one job in full, once or until it has ended."""
-    from kubectl_sagemaker import details, jobs
+    from kubectl_sagemaker import jobs, parallel
+
+    env.kube.begin()
+    answer = parallel.ahead(lambda: jobs.find(env.kube, targets, env.kube.namespace, name))
+
+    # While the API server is waited for, what comes after it is imported.
+    from kubectl_sagemaker import details
     from kubectl_sagemaker.render import documents
     from kubectl_sagemaker.render.panel import Style, panel
 
-    found = jobs.find(env.kube, targets, env.kube.namespace, name)
+    if watch or output != "name":
+        env.aws.prepare("sagemaker")
+    found = answer()
     if found.note:
         env.note(found.note)
     if watch:

@@ -180,7 +180,7 @@ class Chains:
             self._wide = None
         queries = [share.source.query for share in self.shares]
         prefix = os.path.commonprefix([query.prefix for query in queries])  # noqa: RUF071  # letters are meant
-        self._source = replace(self._source, query=replace(queries[0], prefix=prefix), members=self)
+        self._source = replace(self._source, query=queries[0]._replace(prefix=prefix), members=self)
 
     def _poll(self) -> Iterator[Aside | Page]:
         """A narrow chain, and from what it brings the pace of the next."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kubectl_sagemaker.errors import Forbidden, NotFound
 from kubectl_sagemaker.jobs import dig
@@ -24,8 +24,7 @@ OWN_NAME: Final = re.compile(r"\d{3,}-[0-9A-Za-z]{8}")
 """What follows the parent's name in a child's: its number and a hash."""
 
 
-@dataclass(frozen=True, slots=True)
-class Child:
+class Child(NamedTuple):
     """One job that another has started."""
 
     kind: str

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NotRequired, TypeAlias, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, NotRequired, TypeAlias, TypedDict, TypeVar
 
 if TYPE_CHECKING:
     from kubectl_sagemaker.jobs import Job
@@ -29,8 +28,7 @@ Page: TypeAlias = list[LogEvent]
 """Events in time order; it can be empty."""
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(NamedTuple):
     """Something for people: what is waited for, what went wrong, what is well again."""
 
     text: str
@@ -38,8 +36,7 @@ class Note:
     """What to try."""
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(NamedTuple):
     """The job's state has changed. `time` is seconds since the epoch."""
 
     job: Job
@@ -47,20 +44,17 @@ class Transition:
     message: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(NamedTuple):
     """There is nothing to do before `until`, in seconds since the epoch; whoever runs the engine waits, or does not."""
 
     until: float
 
 
-@dataclass(frozen=True, slots=True)
 class CaughtUp:
     """What was there when following began has been read; from now on events come as they are written."""
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(NamedTuple):
     """The job has ended and its log is complete; `exit_code` is what its end gives a follower."""
 
     job: Job
@@ -85,8 +79,7 @@ def waited(items: Iterable[T], now: Callable[[], float], sleep: Callable[[float]
 STREAM_NUMBER: Final = re.compile(r"-\d+$")
 
 
-@dataclass(frozen=True, slots=True)
-class Naming:
+class Naming(NamedTuple):
     """What the names of a log's streams are made of.
 
     `JOB/INSTANCE-NUMBER` for most; for an endpoint `VARIANT/INSTANCE`; for a labeling job `JOB`; what may follow a

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from kubectl_sagemaker.errors import Usage
 from kubectl_sagemaker.logs.events import Page
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(NamedTuple):
     """An event is kept if its message matches any of `include` (or there is none) and none of `exclude`."""
 
     include: tuple[re.Pattern[str], ...] = ()
@@ -26,11 +24,3 @@ class Filter:
         if self.include and not any(pattern.search(message) for pattern in self.include):
             return False
         return not any(pattern.search(message) for pattern in self.exclude)
-
-
-def expression(text: str) -> re.Pattern[str]:
-    """A regular expression; raises Usage."""
-    try:
-        return re.compile(text)
-    except re.error as error:
-        raise Usage(f"{text!r} is no regular expression: {error}") from error

@@ -9,7 +9,6 @@ from typing import Any, Final, cast
 
 from kubectl_sagemaker.errors import Forbidden, Invalid, NotFound
 from kubectl_sagemaker.logs.events import Aside, LogEvent, Note, Page
-from kubectl_sagemaker.logs.lanes import MOST_LANES, read_streams
 from kubectl_sagemaker.logs.source import MOST_EVENTS, Source
 
 NEWEST_FIRST_SINCE: Final = 1_704_067_200_000
@@ -55,6 +54,9 @@ def _all(source: Source) -> Iterator[Aside | Page]:
             yield (yield from source.wanted(events))
             return
         parameters["nextToken"] = answer["nextToken"]
+
+    from kubectl_sagemaker.logs.lanes import MOST_LANES, read_streams
+
     reached, first = events[-1]["timestamp"], events[0]["timestamp"]
     streams: list[dict[str, Any]] = []
     if reached > first and source.query.pattern is None:

@@ -6,15 +6,14 @@ import random
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 from kubectl_sagemaker.errors import Error, Invalid, NotFound, Throttled, Unauthorized, Unavailable
 from kubectl_sagemaker.logs.events import PLAIN, Aside, Naming, Note, Page, Pause
 from kubectl_sagemaker.logs.pace import Budget
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
+class Query(NamedTuple):
     """Which events: times in milliseconds since the epoch, `end` inclusive."""
 
     group: str
@@ -67,8 +66,7 @@ class Members(Protocol):
         """Those of the jobs that count."""
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """Jobs that are known by name beforehand."""
 
     names: frozenset[str]

@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from kubectl_sagemaker.logs.events import CaughtUp, Item, LogEvent, Page, Pause
 
@@ -16,8 +16,7 @@ Log = TypeVar("Log")
 TIME: Final = itemgetter("timestamp")
 
 
-@dataclass(frozen=True, slots=True)
-class Joins(Generic[Log]):
+class Joins(NamedTuple, Generic[Log]):
     """A log that is followed too from now on."""
 
     log: Log

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -108,7 +108,7 @@ class Watch:
             if stands_still or (fresh.secondary_status in self._past and not fresh.ended):
                 # The controller lags behind what SageMaker has told already.
                 return
-            yield from self._changed(replace(fresh, job_name=fresh.job_name or self.job.job_name))
+            yield from self._changed(fresh._replace(job_name=fresh.job_name or self.job.job_name))
 
     def _ask_sagemaker(self) -> Iterator[Note | Transition]:
         try:
@@ -129,13 +129,13 @@ class Watch:
             self.creation_time = created.timestamp()
         history = answer.get("SecondaryStatusTransitions") or []
         self._past = frozenset(str(entry.get("Status")) for entry in history[:-1])
-        fresh = replace(self.job, reason=answer.get("FailureReason") or self.job.reason)
+        fresh = self.job._replace(reason=answer.get("FailureReason") or self.job.reason)
         if self.job.ended:
             self.job = fresh
         else:
             status = answer.get(f"{self.job.kind.name}Status") or fresh.status
-            fresh = replace(
-                fresh, status=status, secondary_status=answer.get("SecondaryStatus") or fresh.secondary_status
+            fresh = fresh._replace(
+                status=status, secondary_status=answer.get("SecondaryStatus") or fresh.secondary_status
             )
             yield from self._changed(fresh, history[-1].get("StatusMessage") if history else None)
         ended = answer.get(self.job.kind.end_time_member) or answer.get("LastModifiedTime")

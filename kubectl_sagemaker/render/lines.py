@@ -11,7 +11,6 @@ from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Final
 
 from kubectl_sagemaker.jobs import in_answer
-from kubectl_sagemaker.logs.children import read as read_child
 from kubectl_sagemaker.logs.events import PLAIN, LogEvent, Naming, Page, Transition
 from kubectl_sagemaker.text import json_visible, one_line, visible
 from kubectl_sagemaker.times import clock, rfc3339
@@ -227,9 +226,12 @@ def family(kind: Kind, answer: Mapping[str, Any]) -> str | None:
         f"{counters.get(name, 0)} {word}" for name, word in COUNTED.items() if counters.get(name) or name in always
     ]
     text = ", ".join(words)
-    best = in_answer(answer, kind.best)
-    if best and (child := read_child(row, best)).objective:
-        text += f"; best so far: {child.label}, {objective(child)}"
+    if best := in_answer(answer, kind.best):
+        from kubectl_sagemaker.logs.children import read
+
+        child = read(row, best)
+        if child.objective:
+            text += f"; best so far: {child.label}, {objective(child)}"
     return one_line(text)
 
 

@@ -1,6 +1,8 @@
 """How long the person waits between Enter and the first line, beside `kubectl get` of the same object in the same run.
 
-python tests/bench/startup.py [--runs 15] [PROGRAM…]      further command lines to time, such as another plugin's
+python tests/bench/startup.py [--runs 15] [--archive FILE] [PROGRAM…]
+
+An archive that `make dist` has built is timed too; PROGRAM is a further command line, such as another plugin's.
 
 Against a real API server over verified TLS, by a static token and by `aws eks get-token`, whose token a webhook checks
 as EKS does; at round trips of 0, 30 and 100 ms to the API server and to AWS.
@@ -32,6 +34,7 @@ from urllib.parse import parse_qs, urlsplit
 ROOT: Final = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
+from release.project import VERSION, here  # noqa: E402  # found by the line above
 from tests.bench.logs import served  # noqa: E402  # found by the line above
 from tests.servers import ApiServer, missing  # noqa: E402
 
@@ -168,12 +171,21 @@ def take(words: Sequence[str], environment: dict[str, str]) -> Taken:
     return Taken(first - began, time.perf_counter() - last)
 
 
-def programs() -> dict[str, str]:
-    """Our commands: the console script, and the archive's executable where one was built."""
+def programs(archive: Path | None, folder: Path) -> dict[str, str]:
+    """Our commands: the console script, and, unpacked into a folder, an archive's program."""
     found = {"console script": LOG}
-    if built := sorted((ROOT / "dist").glob("**/kubectl-smlogs")):
-        found["archive"] = LOG.replace("kubectl-smlogs", str(built[-1]), 1)
+    if archive:
+        folder.mkdir()
+        subprocess.run(["tar", "-xf", archive, "-C", folder], check=True)
+        (program,) = folder.rglob("kubectl-smlogs")
+        found["archive"] = LOG.replace("kubectl-smlogs", shlex.quote(str(program)), 1)
     return found
+
+
+def built() -> Path | None:
+    """The archive of this version and platform in dist/, if there is one."""
+    archive = ROOT / "dist" / here().archive(VERSION)
+    return archive if archive.exists() else None
 
 
 def compare(
@@ -200,6 +212,7 @@ def compare(
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--archive", type=Path, default=built())
     parser.add_argument("programs", nargs="*")
     options = parser.parse_args()
     crds = os.environ.get("SAGEMAKER_CRDS")
@@ -228,6 +241,7 @@ def main() -> None:
         ]
         say(f"{'; '.join(versions)}; medians of {options.runs} alternating runs")
         say("to the first line, from the last line to the end, × kubectl get, round trips more than kubectl get")
+        ours = programs(options.archive, folder / "archive")
         far = Far()
         for trip in ROUND_TRIPS:
             port = far.port(api.port, trip) if trip else api.port
@@ -237,7 +251,7 @@ def main() -> None:
                 cluster = {"certificate-authority": str(api.ca_file)}
                 file.write_text(kubeconfig(f"https://127.0.0.1:{port}", cluster, user))
                 told = {**environment, "KUBECONFIG": str(file), "AWS_ENDPOINT_URL": endpoint}
-                commands = {"kubectl get": GET, **programs(), **{line: line for line in options.programs}}
+                commands = {"kubectl get": GET, **ours, **{line: line for line in options.programs}}
                 compare(
                     f"{way}, {trip * 1000:.0f} ms a round trip", commands, told, options.runs, trip, base="kubectl get"
                 )

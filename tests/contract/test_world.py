@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -79,8 +78,7 @@ def test_what_the_sandbox_shows_is_valid_and_is_read_the_same(
         assert answer.get("status") == thing.get("status"), "nothing was pruned"
         found = jobs.find(kube, [kinds.Target(kind, (api,))], server.namespace, name).job
         read = jobs.read(kind, api, thing)
-        expected = replace(
-            read,
+        expected = read._replace(
             name=name,
             namespace=server.namespace,
             resource_creation_time=found.resource_creation_time,

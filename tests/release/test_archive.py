@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from kubectl_sagemaker.cli import VERBS
+from kubectl_sagemaker.commands import VERBS
 from kubectl_sagemaker.sandbox import certificate
 from kubectl_sagemaker.sandbox.server import Sandbox
 from release.project import CHECKOUT, PROGRAMS, VERSION, here

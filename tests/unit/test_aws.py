@@ -475,7 +475,7 @@ def test_preparing_asks_for_no_credentials_and_leaves_what_is_wrong_to_the_first
     script.chmod(0o755)
     (files / "config").write_text(f"[profile work]\ncredential_process = {script}\n")
     aws = door(server, profile=profile)
-    aws.prepare()
+    aws.prepare("logs", "sagemaker")
     assert not asked.exists()
     if profile == "nobody":
         assert "nobody" in refused(aws).message

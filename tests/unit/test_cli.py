@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kubectl_sagemaker.cli import VERBS
+from kubectl_sagemaker.commands import VERBS
 from tests.environment import PROGRAMS
 
 SMLOGS = (str(PROGRAMS / "kubectl-smlogs"),)

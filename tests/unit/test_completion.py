@@ -15,6 +15,7 @@ import click
 import pytest
 
 from kubectl_sagemaker import candidates, cli, kinds
+from kubectl_sagemaker.commands import VERBS
 from kubectl_sagemaker.completion import offers
 
 SMLOGS = cli.smlogs_command()
@@ -124,7 +125,7 @@ def test_flags_have_their_choices(line: list[str], offered: list[str]) -> None:
 
 
 def test_verbs_are_offered_with_their_help() -> None:
-    assert [(item.value, bool(item.help)) for item in offers(SAGEMAKER, [], "")] == [(verb, True) for verb in cli.VERBS]
+    assert [(item.value, bool(item.help)) for item in offers(SAGEMAKER, [], "")] == [(verb, True) for verb in VERBS]
     assert values(SAGEMAKER, "completion", "") == ["bash", "zsh", "fish"]
 
 

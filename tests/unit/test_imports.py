@@ -11,17 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from kubectl_sagemaker.cli import VERBS
-
 HEAVY = frozenset(
     {"aiohttp", "boto3", "botocore", "kubernetes", "orjson", "rich", "ssl", "urllib3", "yaml", "zoneinfo"}
 )
 AWS = frozenset({"boto3", "botocore"})
 SERVER = frozenset({"aiohttp", "kubectl_sagemaker.sandbox"})
 SCRIPT = """
-import atexit, json, sys
+import atexit, gc, json, sys
 from importlib import import_module
-atexit.register(lambda: open(sys.argv.pop(), "w").write(json.dumps([*sys.modules])))
+atexit.register(lambda: open(sys.argv.pop(), "w").write(json.dumps([[*sys.modules], gc.isenabled()])))
 module, _, name = sys.argv[1].rpartition(".")
 program = getattr(import_module("kubectl_sagemaker." + (module or "cli")), name)
 report = sys.argv[-1]
@@ -33,9 +31,9 @@ finally:
 """
 
 
-def imported(folder: Path, *words: str, environment: Mapping[str, str] = os.environ) -> tuple[int, set[str]]:
-    """Exit code and imported modules of a command line, `smlogs …` or `sagemaker …`."""
-    report = folder / "modules.json"
+def told(folder: Path, *words: str, environment: Mapping[str, str] = os.environ) -> tuple[int, set[str], bool]:
+    """Exit code, imported modules, and whether garbage is collected at the end of a command line, `smlogs …`."""
+    report = folder / "report.json"
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, *words, str(report)],
         capture_output=True,
@@ -44,7 +42,13 @@ def imported(folder: Path, *words: str, environment: Mapping[str, str] = os.envi
         env=dict(environment),
     )
     assert b"Traceback" not in done.stderr, done.stderr
-    return done.returncode, set(json.loads(report.read_text()))
+    modules, collects = json.loads(report.read_text())
+    return done.returncode, set(modules), collects
+
+
+def imported(folder: Path, *words: str, environment: Mapping[str, str] = os.environ) -> tuple[int, set[str]]:
+    """Exit code and imported modules of a command line, `smlogs …` or `sagemaker …`."""
+    return told(folder, *words, environment=environment)[:2]
 
 
 @pytest.fixture(scope="module")
@@ -88,36 +92,41 @@ def test_help_and_wrong_usage_pay_for_no_client(line: str, code: int, tmp_path: 
     assert not modules & SERVER
 
 
-FLAGS = frozenset(
-    {
-        *("aws", "candidates", "cli", "connection", "env", "errors", "kinds", "logs", "logs.events", "logs.filters"),
-        *("options", "parallel", "text", "times"),
-    }
-)
+VERBS = frozenset({"cli", "commands", "errors", "text"})
+"""What tells the verbs."""
+FLAGS = VERBS | {"candidates", "kinds", "options", "times"}
 """What tells the flags of a command."""
-CLUSTER = FLAGS | {"credentials", "eks", "kube", "kubeconfig"}
-STATUS = FLAGS | {"commands", "commands.status", "render", "render.documents"}
-LIST = CLUSTER | STATUS | {"jobs", "render.states", "render.table"}
-DETAILS = (CLUSTER | STATUS | {"console", "details", "jobs", "render.panel", "render.states", "sagemaker"}) | {
-    f"logs.{name}" for name in ("children", "failure", "lanes", "pace", "read", "source")
+GIVEN = FLAGS | {"aws", "connection", "env"}
+"""What holds their values."""
+SMLOGS = frozenset({"commands.smlogs"})
+STATUS = frozenset({"commands.status", "render", "render.documents"})
+DOOR = frozenset({"connection", "credentials", "eks", "kube", "kubeconfig"})
+LIST = GIVEN | DOOR | STATUS | {"jobs", "parallel", "render.states", "render.table"}
+DETAILS = (GIVEN | DOOR | STATUS | {"console", "details", "jobs", "parallel", "sagemaker"}) | {
+    *("render.panel", "render.states"),
+    *("logs", "logs.children", "logs.events", "logs.failure", "logs.lanes", "logs.pace", "logs.read", "logs.source"),
 }
+LOG = (GIVEN | DOOR | SMLOGS | {"bundles", "joblog", "jobs", "parallel", "sagemaker"}) | {
+    *("render", "render.lines"),
+    *("logs", "logs.events", "logs.filters", "logs.pace", "logs.read", "logs.source", "logs.together", "logs.watch"),
+}
+"""What reads a log that one page holds."""
 ASKING = frozenset({"kubernetes", "orjson", "ssl", "urllib3", "yaml", "zoneinfo"})
 """The last is orjson's."""
 COSTS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
-    "smlogs --help": (FLAGS | {"commands", "commands.smlogs"}, frozenset()),
-    "smlogs --nonsense": (FLAGS | {"commands", "commands.smlogs"}, frozenset()),
-    "smlogs trainigjob xgb": (FLAGS | {"commands", "commands.smlogs"}, frozenset()),
-    "smlogs trainingjob xgb --until 1h -f": (FLAGS | {"commands", "commands.smlogs"}, frozenset({"zoneinfo"})),
-    "sagemaker stats": (frozenset({"cli", "errors", "text"}), frozenset()),
-    "sagemaker status --help": (STATUS, frozenset()),
-    "sagemaker status pods xgb": (STATUS, frozenset()),
-    "completion.smlogs tra": (FLAGS | {"commands", "commands.smlogs", "completion"}, frozenset()),
-    "completion.smlogs --fo": (FLAGS | {"commands", "commands.smlogs", "completion"}, frozenset()),
-    "completion.sagemaker st": (
-        STATUS | {"completion", "kubeconfig"} | {f"commands.{verb}" for verb in VERBS.values()},
-        frozenset(),
-    ),
-    "completion.smlogs batchtransformjob ": (CLUSTER | {"commands", "commands.smlogs", "completion"}, ASKING),
+    "smlogs --help": (FLAGS | SMLOGS, frozenset()),
+    "smlogs --nonsense": (FLAGS | SMLOGS, frozenset()),
+    "smlogs trainigjob xgb": (GIVEN | SMLOGS, frozenset()),
+    "smlogs trainingjob xgb --until 1h -f": (GIVEN | SMLOGS, frozenset({"zoneinfo"})),
+    "sagemaker --help": (VERBS, frozenset()),
+    "sagemaker stats": (VERBS, frozenset()),
+    "sagemaker status --help": (FLAGS | STATUS, frozenset()),
+    "sagemaker status pods xgb": (GIVEN | STATUS, frozenset()),
+    "completion.smlogs tra": (FLAGS | SMLOGS | {"completion"}, frozenset()),
+    "completion.smlogs --fo": (FLAGS | SMLOGS | {"completion"}, frozenset()),
+    "completion.sagemaker st": (VERBS | {"completion"}, frozenset()),
+    "completion.smlogs batchtransformjob ": (FLAGS | DOOR | SMLOGS | {"completion"}, ASKING),
+    "smlogs batchtransformjob xgboost-batch": (LOG, ASKING | {"botocore"}),
     "sagemaker status -A -o json": (LIST, ASKING),
     "sagemaker status -A -o name": (LIST, ASKING),
     "sagemaker status -A": (LIST, ASKING | {"rich"}),
@@ -179,3 +188,21 @@ def test_smlogs_draws_nothing(output: str, tmp_path: Path, sandbox: dict[str, st
     assert exit_code == 0
     assert "botocore" in modules
     assert not modules & (SERVER | {"rich"})
+
+
+@pytest.mark.parametrize(
+    ("line", "collects"),
+    [
+        ("smlogs --help", False),
+        ("sagemaker status -A", False),
+        ("smlogs batchtransformjob xgboost-batch", True),
+        ("smlogs batchtransformjob xgboost-batch -f", True),
+        ("smlogs batchtransformjob --all", True),
+        ("sagemaker status batchtransformjob xgboost-batch -w", True),
+    ],
+)
+def test_garbage_is_collected_again_by_what_goes_on(
+    line: str, collects: bool, tmp_path: Path, sandbox: dict[str, str]
+) -> None:
+    exit_code, _, collected = told(tmp_path, *line.split(), environment=sandbox)
+    assert (exit_code, collected) == (0, collects)

@@ -310,6 +310,7 @@ def test_a_job_is_found_in_whichever_group_has_it() -> None:
     for group, cluster in ((ACK, both(ack=made())), (LEGACY, both(legacy=made()))):
         found = find(cluster)
         assert (found.job.api.group, found.job.name, found.note) == (group, "xgb", None)
+        assert not [question for question in cluster.asked if "serves" in question], "a hit says that it is served"
 
 
 def test_what_a_group_that_is_not_served_answers_counts_for_nothing() -> None:

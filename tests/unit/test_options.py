@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import subprocess
 from typing import Any
@@ -134,7 +133,7 @@ FLAGS: dict[str, tuple[tuple[str, ...], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Connection)])
+@pytest.mark.parametrize("name", Connection._fields)
 def test_every_field_of_the_connection_has_its_flag_and_touches_no_other(name: str) -> None:
     args, value = FLAGS[name]
     assert parsed(*args)["env"].connection == Connection(**{name: value})
@@ -156,7 +155,7 @@ def test_no_connection_flag_is_given_by_default() -> None:
 )
 def test_every_aws_flag_reaches_the_account(args: tuple[str, ...], account: Account) -> None:
     assert parsed(*args)["env"].account == account
-    assert len(ACCOUNT) == len(dataclasses.fields(Account))
+    assert len(ACCOUNT) == len(Account._fields)
 
 
 def test_quiet_and_debug_reach_env() -> None:

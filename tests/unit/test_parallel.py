@@ -62,30 +62,24 @@ def test_an_error_is_raised_at_once_and_nothing_else_is_waited_for_or_begun() ->
 def test_one_waits_while_the_other_works() -> None:
     asked, worked = threading.Event(), threading.Event()
 
-    def wait() -> str:
+    def wait() -> int:
         asked.set()
         assert worked.wait(30)
-        return "answer"
-
-    def work() -> int:
-        assert asked.wait(30)
-        worked.set()
         return threading.get_ident()
 
-    assert parallel.both(wait, work) == ("answer", threading.get_ident())
+    answer = parallel.ahead(wait)
+    assert asked.wait(30)
+    worked.set()
+    assert answer() != threading.get_ident()
 
 
-def fail(message: str) -> None:
-    raise Error(message)
+def test_an_error_ahead_is_raised_where_its_answer_is_wanted() -> None:
+    def fail() -> None:
+        raise Error("no answer")
 
-
-def test_an_error_of_either_is_raised() -> None:
-    never = threading.Event()
-    with pytest.raises(Error, match="waiting"):
-        parallel.both(lambda: fail("waiting"), lambda: None)
-    with pytest.raises(Error, match="working"):
-        parallel.both(never.wait, lambda: fail("working"))
-    never.set()
+    answer = parallel.ahead(fail)
+    with pytest.raises(Error, match="no answer"):
+        answer()
 
 
 def test_a_call_that_takes_its_time_is_made_once_and_its_answer_is_there_later() -> None:

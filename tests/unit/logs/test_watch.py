@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -227,6 +226,6 @@ def test_a_deleted_resource_without_a_job_is_an_error() -> None:
 @pytest.mark.parametrize("trouble", [NotFound("deleted"), Forbidden("no")])
 def test_without_a_name_nothing_else_is_left_to_go_by(trouble: Error) -> None:
     witnesses = Witnesses({0: trouble})
-    watch = witnesses.watch(replace(job(), job_name=None))
+    watch = witnesses.watch(job()._replace(job_name=None))
     with pytest.raises(type(trouble)):
         witnesses.told(watch, 60)
