@@ -19,7 +19,7 @@ import ssl
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -139,13 +139,16 @@ class ApiServer:
 
     def install(self, crds: Path) -> None:
         """Install every CRD (*.yaml) under a folder, and wait until the server serves them all."""
+        self.define(file.read_bytes() for file in sorted(crds.rglob("*.yaml")))
+
+    def define(self, crds: Iterable[bytes]) -> None:
+        """Install CRDs, each a YAML text, and wait until the server serves them all."""
         names = []
-        for file in sorted(crds.rglob("*.yaml")):
-            status, answer = self.request("POST", CRD_PATH, file.read_bytes(), content_type="application/yaml")
+        for crd in crds:
+            status, answer = self.request("POST", CRD_PATH, crd, content_type="application/yaml")
             if status not in {201, 409}:
-                raise AssertionError(f"{file.name}: {status} {answer.get('message')}")
-            group, plural = file.stem.split("_", 1)
-            names.append(f"{plural}.{group}")
+                raise AssertionError(f"{status} {answer.get('message')}")
+            names.append(answer["metadata"].get("name") or answer["details"]["name"])
         end = time.monotonic() + START_SECONDS
         while waiting := set(names) - self._established():
             if time.monotonic() > end:

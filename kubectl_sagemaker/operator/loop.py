@@ -47,7 +47,7 @@ class Door(Kube):
     def __init__(
         self, connection: Connection, store: Store, rows: Iterable[Row], told: Callable[[Key, Object, bool], None]
     ) -> None:
-        super().__init__(connection)
+        super().__init__(connection, debug=log.debug)
         self._store = store
         self._told = told
         self._looking = threading.local()

@@ -6,7 +6,7 @@ served or not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
@@ -18,11 +18,25 @@ from kubectl_sagemaker.sandbox.resources import Resource
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule of a ClusterRole; every verb on every resource of every API group that it names."""
+    """A rule of a role: every verb on every resource of every API group that it names; `*` is any."""
 
     groups: tuple[str, ...]
     resources: tuple[str, ...]
     verbs: tuple[str, ...]
+    names: tuple[str, ...] = ()
+    """The only objects that it is about; none: all."""
+    namespace: str = ""
+    """Where alone it holds; empty: everywhere."""
+
+    def covers(self, attributes: Attributes) -> bool:
+        """Whether it allows what a request asks of a resource."""
+        subject = f"{attributes.resource}/{attributes.subresource}" if attributes.subresource else attributes.resource
+        asked = ((self.groups, attributes.group), (self.resources, subject), (self.verbs, attributes.verb))
+        return (
+            all(word in words or "*" in words for words, word in asked)
+            and (not self.names or attributes.name in self.names)
+            and self.namespace in {"", attributes.namespace}
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +47,11 @@ class User:
     groups: tuple[str, ...] = ()
     uid: str = ""
     rules: tuple[Rule, ...] = ()
+
+    @property
+    def all_groups(self) -> tuple[str, ...]:
+        """Their groups, with the one of everybody who is known."""
+        return self.groups if self == ANONYMOUS else (*self.groups, "system:authenticated")
 
 
 MASTERS: Final = "system:masters"
@@ -68,9 +87,9 @@ class Attributes:
     def _as_resource(self) -> Resource:
         return Resource(self.group, self.version, self.resource, kind="")
 
-    def check(self, user: User) -> None:
-        """Raise 403 unless `user` may do this."""
-        if allowed(user, self):
+    def check(self, user: User, granted: Iterable[Rule] = ()) -> None:
+        """Raise 403 unless `user`, who has been granted more than his own rules, may do this."""
+        if allowed(user, self, granted):
             return
         if not self.resource:
             raise refusals.forbidden_path(f'User "{user.name}" cannot {self.verb} path "{self.path}"')
@@ -105,17 +124,13 @@ def read(method: str, path: str, *, watch: bool) -> Attributes:
     return Attributes(verb, path, group, version, namespace, resource, name, subresource)
 
 
-def allowed(user: User, attributes: Attributes) -> bool:
-    """Whether a user may do what a request asks."""
+def allowed(user: User, attributes: Attributes, granted: Iterable[Rule] = ()) -> bool:
+    """Whether a user may do what a request asks, by his own rules and those that he has been granted."""
     if MASTERS in user.groups:
         return True
     known = user is not ANONYMOUS
     if attributes.resource:
-        subject = f"{attributes.resource}/{attributes.subresource}" if attributes.subresource else attributes.resource
-        if any(
-            attributes.group in rule.groups and subject in rule.resources and attributes.verb in rule.verbs
-            for rule in user.rules
-        ):
+        if any(rule.covers(attributes) for rule in (*user.rules, *granted)):
             return True
         return known and attributes.verb == "create" and attributes.resource_name in REVIEWS
     paths = (*PUBLIC_PATHS, *DISCOVERY_PATHS) if known else PUBLIC_PATHS
@@ -123,21 +138,20 @@ def allowed(user: User, attributes: Attributes) -> bool:
     return attributes.verb == "get" and inside
 
 
-def _review_access(user: User, review: Mapping[str, Any]) -> dict[str, Any]:
+def _review_access(user: User, granted: Iterable[Rule], review: Mapping[str, Any]) -> dict[str, Any]:
     """`kubectl auth can-i`."""
     spec = review.get("spec") or {}
     about = spec.get("resourceAttributes") or spec.get("nonResourceAttributes") or {}
     known = {field: str(about[field]) for field in Attributes.__dataclass_fields__ if field in about}
-    return {"allowed": allowed(user, Attributes(**{"verb": "", **known}))}
+    return {"allowed": allowed(user, Attributes(**{"verb": "", **known}), granted)}
 
 
-def _review_user(user: User, _: Mapping[str, Any]) -> dict[str, Any]:
+def _review_user(user: User, _: Iterable[Rule], __: Mapping[str, Any]) -> dict[str, Any]:
     """`kubectl auth whoami`."""
-    groups = user.groups if user is ANONYMOUS else (*user.groups, "system:authenticated")
-    return {"userInfo": {"username": user.name, "uid": user.uid, "groups": groups}}
+    return {"userInfo": {"username": user.name, "uid": user.uid, "groups": user.all_groups}}
 
 
-REVIEWS: Final[Mapping[str, Callable[[User, Mapping[str, Any]], dict[str, Any]]]] = MappingProxyType(
+REVIEWS: Final[Mapping[str, Callable[[User, Iterable[Rule], Mapping[str, Any]], dict[str, Any]]]] = MappingProxyType(
     {
         "selfsubjectaccessreviews.authorization.k8s.io": _review_access,
         "selfsubjectreviews.authentication.k8s.io": _review_user,

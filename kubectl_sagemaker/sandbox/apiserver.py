@@ -13,7 +13,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Final
 
-from kubectl_sagemaker.sandbox import access, protobuf, refusals, selectors, tables
+from kubectl_sagemaker.sandbox import access, protobuf, refusals, roles, selectors, tables
 from kubectl_sagemaker.sandbox.cluster import Cluster, Event, Object, seen
 from kubectl_sagemaker.sandbox.discovery import DOCUMENTS, STATUS_VERBS
 from kubectl_sagemaker.sandbox.resources import RESOURCES, Resource
@@ -22,6 +22,7 @@ JSON: Final = "application/json"
 PROTOBUF: Final = "application/vnd.kubernetes.protobuf"
 JSON_PATCH: Final = "application/json-patch+json"
 MERGE_PATCH: Final = "application/merge-patch+json"
+APPLY_PATCH: Final = "application/apply-patch+yaml"
 TEXT: Final = "text/plain; charset=utf-8"
 
 HEALTH_PATHS: Final = ("/healthz", "/livez", "/readyz")
@@ -105,7 +106,7 @@ def answer(cluster: Cluster, tokens: Mapping[str, access.User], request: Request
         if user is None:
             raise refusals.unauthorized()
         attributes = access.read(request.method, request.path, watch=request.query.get("watch") in {"1", "true"})
-        attributes.check(user)
+        attributes.check(user, roles.granted(cluster, user))
         if not attributes.resource:
             return _document(attributes)
         resource = RESOURCES.get(attributes.resource_name)
@@ -116,7 +117,8 @@ def answer(cluster: Cluster, tokens: Mapping[str, access.User], request: Request
             raise refusals.method_not_allowed()
         if review := access.REVIEWS.get(resource.name):
             question = _body(request)
-            return _json({**question, "status": review(user, question)}, HTTPStatus.CREATED)
+            answered = review(user, roles.granted(cluster, user), question)
+            return _json({**question, "status": answered}, HTTPStatus.CREATED)
         namespace = attributes.namespace if resource.namespaced else ""
         call = Call(
             cluster,
@@ -152,7 +154,7 @@ def _is_served(resource: Resource, attributes: access.Attributes) -> bool:
 
 
 def _subresources(resource: Resource) -> tuple[str, ...]:
-    return ("", "status") if resource.custom else ("",)
+    return ("", "status") if resource.with_status else ("",)
 
 
 def _get(call: Call) -> Answer:
@@ -223,8 +225,10 @@ def _update(call: Call) -> Answer:
 
 def _patch(call: Call) -> Answer:
     media_type = _media_type(call.request)
+    if media_type == APPLY_PATCH:
+        return _apply(call)
     if media_type not in {JSON_PATCH, MERGE_PATCH}:
-        raise refusals.unsupported_media_type(JSON_PATCH, MERGE_PATCH)
+        raise refusals.unsupported_media_type(JSON_PATCH, MERGE_PATCH, APPLY_PATCH)
     patch = _parsed(call.request.body)
     if not isinstance(patch, dict if media_type == MERGE_PATCH else list):
         raise refusals.bad_request("error decoding patch: it is of another JSON type")
@@ -232,6 +236,38 @@ def _patch(call: Call) -> Answer:
         call.resource, call.namespace, call.name, patch, subresource=call.subresource, dry_run=call.dry_run
     )
     return _object(call, thing)
+
+
+def _apply(call: Call) -> Answer:
+    """Server-side apply, of which the body is YAML, but JSON from most clients."""
+    manager = call.request.query.get("fieldManager")
+    if not manager:
+        raise refusals.invalid_options("fieldManager: Required value: is required for apply patch")
+    try:
+        config = json.loads(call.request.body)
+    except ValueError:
+        config = _yaml(call.request.body)
+    if not isinstance(config, dict):
+        raise refusals.bad_request("error decoding YAML: it is no object")
+    thing, created = call.cluster.apply(
+        call.resource,
+        call.namespace,
+        call.name,
+        config,
+        manager=manager,
+        subresource=call.subresource,
+        dry_run=call.dry_run,
+    )
+    return _object(call, thing, HTTPStatus.CREATED if created else HTTPStatus.OK)
+
+
+def _yaml(text: bytes) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise refusals.bad_request(f"error decoding YAML: {error}") from error
 
 
 def _delete(call: Call) -> Answer:

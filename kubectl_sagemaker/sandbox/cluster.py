@@ -35,6 +35,7 @@ from kubectl_sagemaker.sandbox.resources import RESOURCES, Resource
 Object = Mapping[str, Any]
 
 NAMESPACES: Final = RESOURCES["namespaces"]
+DEFINITIONS: Final = RESOURCES["customresourcedefinitions.apiextensions.k8s.io"]
 FIRST_NAMESPACES: Final = ("default", "kube-node-lease", "kube-public", "kube-system")
 
 HISTORY: Final = 10_000
@@ -111,6 +112,8 @@ class Cluster:
         self._objects: dict[str, dict[str, Object]] = {name: {} for name in RESOURCES}
         self._history: deque[Event] = deque(maxlen=history)
         self._watchers: dict[object, tuple[Resource, Callable[[Event], None]]] = {}
+        self._applied: dict[str, dict[str, Object]] = {}
+        """What each manager applied last, by the object's uid."""
         self._version = 0
         self._lock = threading.RLock()
         for name in FIRST_NAMESPACES:
@@ -172,12 +175,14 @@ class Cluster:
             new["metadata"] = {
                 **_without(given, "managedFields", *SET_BY_SERVER),
                 **({"namespace": namespace} if resource.namespaced else {}),
-                **({"generation": 1} if resource.custom else {}),
+                **({"generation": 1} if resource.with_status else {}),
                 "uid": str(uuid.uuid4()),
                 "creationTimestamp": self._timestamp(),
             }
-            if resource.custom:
+            if resource.with_status:
                 new.pop("status", None)
+            if resource is DEFINITIONS:
+                new["status"] = _established(new)
             elif resource is NAMESPACES:
                 labels = {**(given.get("labels") or {}), "kubernetes.io/metadata.name": name}
                 new["metadata"]["labels"] = labels
@@ -230,6 +235,35 @@ class Cluster:
             _check(resource, namespace, name, new)
             return self._update(resource, old, new, subresource, dry_run=dry_run)
 
+    def apply(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        config: Mapping[str, Any],
+        *,
+        manager: str,
+        subresource: str = "",
+        dry_run: bool = False,
+    ) -> tuple[Object, bool]:
+        """Apply server-side: make the object, or bring it to what is applied; return it, and whether it is new.
+
+        What the same manager applied before and applies no more goes. Unlike in a real server, lists are replaced
+        whole, and no field is anybody's own: nothing conflicts.
+        """
+        with self._lock:
+            _check(resource, namespace, name, config)
+            known = self._objects[resource.name].get(f"{namespace}/{name}")
+            if known is None:
+                thing = self.create(resource, namespace, config, dry_run=dry_run)
+            else:
+                before = self._applied.get(known["metadata"]["uid"], {}).get(manager, {})
+                patch = patches.applied(before, config)
+                thing = self.patch(resource, namespace, name, patch, subresource=subresource, dry_run=dry_run)
+            if not dry_run:
+                self._applied.setdefault(thing["metadata"]["uid"], {})[manager] = copy.deepcopy(dict(config))
+            return thing, known is None
+
     def patch_status(self, resource: Resource, namespace: str, name: str, status: Mapping[str, Any]) -> Object:
         """Change fields of an object's status, as a controller does; None removes a field."""
         return self.patch(resource, namespace, name, {"status": status}, subresource="status")
@@ -251,7 +285,7 @@ class Cluster:
             if metadata.get("deletionTimestamp"):
                 return thing
             marks: dict[str, Any] = {"deletionTimestamp": self._timestamp(), "deletionGracePeriodSeconds": 0}
-            if resource.custom:
+            if resource.with_status:
                 marks["generation"] = metadata["generation"] + 1
             marked = {**thing, "metadata": {**metadata, **marks}}
             if resource is NAMESPACES:
@@ -323,7 +357,7 @@ class Cluster:
                 **_without(given, "managedFields", *SET_BY_SERVER),
                 **{field: before[field] for field in SET_BY_SERVER if field in before},
             }
-            if resource.custom:
+            if resource.with_status:
                 new = {**_without(new, "status"), **({"status": old["status"]} if "status" in old else {})}
                 if _without(new, "metadata", "status") != _without(old, "metadata", "status"):
                     new["metadata"]["generation"] = before["generation"] + 1
@@ -342,6 +376,7 @@ class Cluster:
         stored = {**thing, "metadata": {**thing["metadata"], "resourceVersion": str(version)}}
         if kind == "DELETED":
             del self._objects[resource.name][key_of(stored)]
+            self._applied.pop(stored["metadata"]["uid"], None)
         else:
             self._objects[resource.name][key_of(stored)] = stored
         self._version = version
@@ -372,6 +407,18 @@ class Cluster:
 
 def _without(mapping: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in mapping.items() if name not in names}
+
+
+def _established(definition: Object) -> dict[str, Any]:
+    """A definition's status: whether its objects can be kept here, which what is defined does not change."""
+    served = RESOURCES.get(definition["metadata"]["name"])
+    spec = definition.get("spec") or {}
+    accepted = {"type": "NamesAccepted", "status": "True", "reason": "NoConflicts", "message": "no conflicts found"}
+    if served is None or not served.custom:
+        accepted |= {"status": "False", "reason": "NotServed", "message": "the sandbox serves SageMaker's kinds alone"}
+    established = {"type": "Established", "status": accepted["status"], "reason": "InitialNamesAccepted", "message": ""}
+    versions = [version.get("name") for version in spec.get("versions") or () if version.get("storage")]
+    return {"conditions": [accepted, established], "acceptedNames": spec.get("names"), "storedVersions": versions}
 
 
 def _metadata(thing: Object) -> dict[str, Any]:
@@ -408,7 +455,7 @@ def _check(resource: Resource, namespace: str, name: str, thing: Object) -> None
         )
     if metadata.get("namespace", namespace) != namespace:
         raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
-    pattern = SUBDOMAIN if resource.namespaced else LABEL
+    pattern = LABEL if resource is NAMESPACES else SUBDOMAIN
     if not re.fullmatch(pattern, name):
         why = f'Invalid value: "{name}": must match {pattern}'
         raise invalid(resource, name, "metadata.name", why)

@@ -77,7 +77,7 @@ def _entries(resource: Resource) -> Iterator[dict[str, Any]]:
         "verbs": resource.verbs,
         **({"shortNames": resource.short_names} if resource.short_names else {}),
     }
-    if resource.custom:
+    if resource.with_status:
         yield {
             "name": f"{resource.plural}/status",
             "singularName": "",

@@ -24,6 +24,14 @@ def merge(value: Any, patch: Any) -> Any:
     return merged
 
 
+def applied(before: Any, config: Any) -> Any:
+    """The merge patch by which somebody who applied `before` applies `config`: what is in it no more is removed."""
+    if not isinstance(before, Mapping) or not isinstance(config, Mapping):
+        return config
+    gone = dict.fromkeys(before.keys() - config.keys())
+    return gone | {name: applied(before.get(name), member) for name, member in config.items()}
+
+
 def apply(value: Any, operations: Sequence[Any]) -> Any:
     """Apply a JSON patch's operations in order; raise BadPatch and change nothing when one of them fails."""
     document = {"": copy.deepcopy(value)}

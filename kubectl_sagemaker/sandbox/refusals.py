@@ -119,6 +119,13 @@ def invalid(resource: Resource, name: str, field: str, why: str, *, reason: str 
     return Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid", message, about)
 
 
+def invalid_options(why: str) -> Refused:
+    """422: the request's own parameters break a rule."""
+    message = f'PatchOptions.meta.k8s.io "" is invalid: {why}'
+    about = {"group": "meta.k8s.io", "kind": "PatchOptions"}
+    return Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid", message, about)
+
+
 def unprocessable() -> Refused:
     """422 for a JSON patch that does not fit: the real server says no more either."""
     message = "the server rejected our request due to an error in our request"

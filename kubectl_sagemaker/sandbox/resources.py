@@ -23,7 +23,9 @@ class Resource:
     kind: str
     namespaced: bool = True
     custom: bool = False
-    """Made by a CRD: its objects have a generation and a status subresource."""
+    """Made by a CRD."""
+    with_status: bool = False
+    """Its objects have a generation, and a status subresource that leaves it alone."""
     verbs: tuple[str, ...] = ALL_VERBS
     short_names: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
@@ -46,6 +48,8 @@ class Resource:
 
 
 REVIEWED: Final = ("create",)
+NAMES: Final = ("metadata.name", "metadata.namespace")
+RBAC: Final = "rbac.authorization.k8s.io"
 
 BUILT_IN: Final = (
     Resource(
@@ -89,7 +93,46 @@ BUILT_IN: Final = (
         "leases",
         "Lease",
         columns=(Column("Holder", "spec.holderIdentity"), AGE),
-        fields=("metadata.name", "metadata.namespace"),
+        fields=NAMES,
+    ),
+    # What the operator's installer applies.
+    Resource(
+        "apiextensions.k8s.io",
+        "v1",
+        "customresourcedefinitions",
+        "CustomResourceDefinition",
+        namespaced=False,
+        with_status=True,
+        short_names=("crd", "crds"),
+        columns=(Column("Created At", "metadata.creationTimestamp"),),
+        fields=("metadata.name",),
+    ),
+    Resource("", "v1", "serviceaccounts", "ServiceAccount", short_names=("sa",), columns=(AGE,), fields=NAMES),
+    Resource(RBAC, "v1", "clusterroles", "ClusterRole", namespaced=False, columns=(AGE,), fields=("metadata.name",)),
+    Resource(
+        RBAC,
+        "v1",
+        "clusterrolebindings",
+        "ClusterRoleBinding",
+        namespaced=False,
+        columns=(Column("Role", "roleRef.name"), AGE),
+        fields=("metadata.name",),
+    ),
+    Resource(RBAC, "v1", "roles", "Role", columns=(AGE,), fields=NAMES),
+    Resource(RBAC, "v1", "rolebindings", "RoleBinding", columns=(Column("Role", "roleRef.name"), AGE), fields=NAMES),
+    Resource(
+        "apps",
+        "v1",
+        "deployments",
+        "Deployment",
+        with_status=True,
+        short_names=("deploy",),
+        columns=(
+            Column("Up-to-date", "status.updatedReplicas", type="integer"),
+            Column("Available", "status.availableReplicas", type="integer"),
+            AGE,
+        ),
+        fields=NAMES,
     ),
     Resource("authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", False, verbs=REVIEWED),
     Resource(
@@ -105,9 +148,10 @@ def _custom(api: kinds.Api) -> Resource:
         api.plural,
         api.kind,
         custom=True,
+        with_status=True,
         short_names=api.short_names,
         columns=COLUMNS.get(api.resource, (AGE,)),
-        fields=("metadata.name", "metadata.namespace"),
+        fields=NAMES,
     )
 
 

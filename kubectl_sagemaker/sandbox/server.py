@@ -17,11 +17,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from kubectl_sagemaker.kinds import LEGACY
 from kubectl_sagemaker.sandbox import aws, kubernetes
 from kubectl_sagemaker.sandbox.access import User
 from kubectl_sagemaker.sandbox.cluster import Cluster
 from kubectl_sagemaker.sandbox.living import Living
 from kubectl_sagemaker.sandbox.parts import PARTS
+from kubectl_sagemaker.sandbox.resources import RESOURCES
 from kubectl_sagemaker.sandbox.world import SCRIPTED, Part, World
 
 ELSEWHERE: Final = ("eu-central-1", "eu-west-1", "us-east-1", "us-east-2")
@@ -30,6 +32,8 @@ POLL_SECONDS: Final = 1.0
 """How often the operator asks for changes. AWS would be asked less often."""
 TICK: Final = 0.2
 """Seconds between two looks of the world's controllers."""
+DEPLOYMENTS: Final = RESOURCES["deployments.apps"]
+STAND_IN: Final = "no pods run in the sandbox; its own operator does the work"
 PROGRAM: Final = "from kubectl_sagemaker.cli import sagemaker; sagemaker()"
 CLEARED: Final = ("AWS_", "KUBECTL_SMLOGS_PROFILE", "KUBECTL_SAGEMAKER_PROFILE")
 """Beginnings of variables of the person's own that would lead out of the sandbox, such as AWS_ENDPOINT_URL_LOGS."""
@@ -108,6 +112,17 @@ class Sandbox:
 
         return end
 
+    def _stand_in(self) -> None:
+        """Say of a deployment of the operator that it is ready: no pods run here, but the sandbox's own operator."""
+        if self.operator is None:
+            return
+        for thing in self.cluster.list(DEPLOYMENTS, LEGACY.home).items:
+            count = thing["spec"].get("replicas", 1) if self.operator.poll() is None else 0
+            condition = {"type": "Available", "status": str(count > 0), "reason": "Sandbox", "message": STAND_IN}
+            status = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), count)
+            status |= {"observedGeneration": thing["metadata"]["generation"], "conditions": [condition]}
+            self.cluster.patch_status(DEPLOYMENTS, LEGACY.home, thing["metadata"]["name"], status)
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -137,6 +152,7 @@ class Sandbox:
                     ready.set_result(lambda: loop.call_soon_threadsafe(stopping.set))
                     while not stopping.is_set():
                         self.world.reconcile()
+                        self._stand_in()
                         with contextlib.suppress(TimeoutError):
                             await asyncio.wait_for(stopping.wait(), TICK)
             finally:

@@ -23,12 +23,14 @@ import pytest
 from kubectl_sagemaker.connection import Connection
 from kubectl_sagemaker.kinds import KINDS
 from kubectl_sagemaker.kube import Kube
+from kubectl_sagemaker.operator import crds
+from kubectl_sagemaker.sandbox.access import User
 from kubectl_sagemaker.sandbox.cluster import Cluster
-from kubectl_sagemaker.sandbox.kubernetes import ADMIN, VIEWER, Server, kubeconfig, serve
+from kubectl_sagemaker.sandbox.kubernetes import Server, kubeconfig, serve
 from tests.environment import kubectls
-from tests.servers import ApiServer
+from tests.servers import GROUP_OF_USER, ApiServer
 
-TOKENS = {"tok-admin": ADMIN, "tok-viewer": VIEWER}
+TOKENS = {f"tok-{user}": User(user, (group,), f"uid-{user}") for user, group in GROUP_OF_USER.items()}
 """As the real server's."""
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
@@ -138,29 +140,49 @@ def running_sandbox(cluster: Cluster) -> Iterator[Server]:
         thread.join()
 
 
-@pytest.fixture(scope="session")
-def sandbox_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """The sandbox's API."""
-    with running_sandbox(Cluster(now=time.time)) as server:
-        path = tmp_path_factory.mktemp("sandbox") / "kubeconfig"
+@contextlib.contextmanager
+def sandboxed(cluster: Cluster, folder: Path) -> Iterator[Api]:
+    """A cluster that is served, with its kubeconfig in a folder."""
+    with running_sandbox(cluster) as server:
+        path = folder / "kubeconfig"
         path.write_text(kubeconfig(server, admin="tok-admin", viewer="tok-viewer"))
         yield Api("sandbox", path, int(server.url.rpartition(":")[2]), server.authority, "kubectl", "default")
 
 
 @pytest.fixture(scope="session")
+def sandbox_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """The sandbox's API."""
+    with sandboxed(Cluster(now=time.time), tmp_path_factory.mktemp("sandbox")) as api:
+        yield api
+
+
+@pytest.fixture(scope="session")
 def real_api() -> Iterator[Api]:
     """A real API server, with the CRDs of both groups."""
-    crds = os.environ.get("SAGEMAKER_CRDS")
-    if not crds:
+    published = os.environ.get("SAGEMAKER_CRDS")
+    if not published:
         pytest.skip("SAGEMAKER_CRDS names no folder with the published CRDs")
     with ApiServer() as server:
-        server.install(Path(crds))
-        api = Api("real", server.kubeconfig, server.port, server.ca_file.read_text(), "kubectl", "default")
-        # A CRD's storage is made at its first use; until then, for some 0.1 s, the server answers 429.
-        cold = [f"{row.group.path}/{row.plural}" for kind in KINDS for row in kind.apis]
-        while cold := [path for path in cold if api.request("GET", path)[0] == 429]:
-            time.sleep(0.1)
-        yield api
+        server.install(Path(published))
+        yield real(server)
+
+
+@pytest.fixture(scope="session")
+def defined() -> Iterator[ApiServer]:
+    """A real API server with the operator's own definitions."""
+    with ApiServer() as server:
+        server.define(json.dumps(definition).encode() for definition in crds.definitions())
+        yield server
+
+
+def real(server: ApiServer) -> Api:
+    """A real API server that is ready to be asked."""
+    api = Api("real", server.kubeconfig, server.port, server.ca_file.read_text(), "kubectl", "default")
+    # A CRD's storage is made at its first use; until then, for some 0.1 s, the server answers 429.
+    cold = [f"{row.group.path}/{row.plural}" for kind in KINDS for row in kind.apis]
+    while cold := [path for path in cold if api.request("GET", path)[0] == 429]:
+        time.sleep(0.1)
+    return api
 
 
 @pytest.fixture(

@@ -16,6 +16,7 @@ import pytest
 from kubectl_sagemaker.kinds import ACK, GROUPS, KINDS, LEGACY
 from kubectl_sagemaker.sandbox.resources import RESOURCES
 from tests.contract.conftest import TABLE, Api
+from tests.servers import CRD_PATH
 
 LEGACY_JOBS = f"trainingjobs.{LEGACY.name}"
 ACK_JOBS = f"trainingjobs.{ACK.name}"
@@ -625,3 +626,119 @@ class TestRefusals:
         ):
             assert (status, answer["reason"], answer["code"]) == (code, reason, code), answer
             assert (answer["kind"], answer["status"]) == ("Status", "Failure")
+
+
+class TestApplied:
+    """Server-side apply, by which the operator is installed."""
+
+    def apply(self, server: Api, name: str, body: object, *, manager: str = "one") -> tuple[int, Any]:
+        path = f"{server.path('/api/v1', 'serviceaccounts', name)}?fieldManager={manager}&force=true"
+        return server.request("PATCH", path, body, content_type="application/apply-patch+yaml")
+
+    def account(self, name: str, **metadata: object) -> dict[str, Any]:
+        return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, **metadata}}
+
+    def test_what_is_not_there_is_made_and_what_is_there_is_changed(self, server: Api) -> None:
+        status, made = self.apply(server, "a", self.account("a", labels={"x": "1", "y": "1"}))
+        assert (status, made["metadata"]["labels"]) == (201, {"x": "1", "y": "1"})
+        status, same = self.apply(server, "a", self.account("a", labels={"x": "1", "y": "1"}))
+        assert (status, same["metadata"]["resourceVersion"]) == (200, made["metadata"]["resourceVersion"])
+        _, changed = self.apply(server, "a", self.account("a", labels={"x": "2"}))
+        assert changed["metadata"]["labels"] == {"x": "2"}, "what is applied no more goes"
+
+    def test_what_another_manager_has_applied_stays(self, server: Api) -> None:
+        self.apply(server, "a", self.account("a", labels={"x": "1"}))
+        self.apply(server, "a", self.account("a", annotations={"b": "1"}), manager="two")
+        _, changed = self.apply(server, "a", self.account("a"))
+        assert (changed["metadata"].get("labels"), changed["metadata"]["annotations"]) == (None, {"b": "1"})
+
+    def test_it_takes_yaml_and_wants_a_manager(self, server: Api) -> None:
+        text = b"apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: b\n"
+        assert self.apply(server, "b", text)[0] == 201
+        status, answer = self.apply(server, "b", text, manager="")
+        assert (status, answer["reason"]) == (422, "Invalid")
+        assert "fieldManager: Required value: is required for apply patch" in answer["message"]
+        assert self.apply(server, "b", b"a: [")[0] == 400
+        assert self.apply(server, "z", text)[0] == 400, "of another name"
+
+    def test_kubectl_applies_a_job_that_it_changes(self, cluster: Api) -> None:
+        text = json.dumps(model("m") | {"spec": {"modelName": "m", "executionRoleARN": "r"}})
+        words = ("apply", "--server-side", "-f", "-")
+        assert cluster.lines(*words, manifest=text) == [f"model.{ACK.name}/m serverside-applied"]
+        assert cluster.lines(*words, "--dry-run=server", manifest=text.replace('"r"', '"q"')) == [
+            f"model.{ACK.name}/m serverside-applied (server dry run)"
+        ]
+        cluster.kubectl(*words, manifest=text.replace('"r"', '"s"'))
+        assert cluster.lines("get", "-o", "jsonpath={.spec.executionRoleARN}", f"model.{ACK.name}/m") == ["s"]
+
+
+class TestRoles:
+    """What a role allows to whom it is bound."""
+
+    def bind(self, server: Api, name: str, *rules: object, kind: str = "Role") -> None:
+        where = server.path("/apis/rbac.authorization.k8s.io/v1", "rolebindings")
+        roles = server.path("/apis/rbac.authorization.k8s.io/v1", "roles")
+        if kind == "ClusterRole":
+            roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
+        version = {"apiVersion": "rbac.authorization.k8s.io/v1"}
+        role = {**version, "kind": kind, "metadata": {"name": name}, "rules": rules}
+        assert server.request("POST", roles, role)[0] == 201
+        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}
+        subjects = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "plugin"}]
+        body = {**version, "kind": "RoleBinding", "metadata": {"name": name}, "roleRef": reference}
+        assert server.request("POST", where, {**body, "subjects": subjects})[0] == 201
+
+    def may(self, server: Api, method: str, path: str, body: object | None = None) -> bool:
+        status, _ = server.request(method, path, body, user="plugin")
+        return status != 403
+
+    def until(self, server: Api, path: str) -> None:
+        """The real server's authorizer learns of a binding a moment later."""
+        end = time.monotonic() + 30
+        while not self.may(server, "GET", path):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
+    def test_a_role_allows_what_it_names_where_it_is_bound(self, server: Api) -> None:
+        models = server.path(ACK.path, "models")
+        assert not self.may(server, "GET", models)
+        self.bind(server, "reader", {"apiGroups": [ACK.name], "resources": ["models"], "verbs": ["list"]})
+        self.until(server, models)
+        assert not self.may(server, "GET", f"{models}/m")
+        assert not self.may(server, "POST", models, model("m"))
+        assert not self.may(server, "GET", f"{ACK.path}/models")
+        assert not self.may(server, "GET", f"{ACK.path}/namespaces/default/models")
+
+    def test_a_cluster_s_role_that_is_bound_in_a_namespace_and_names_objects(self, server: Api) -> None:
+        models = server.path(ACK.path, "models")
+        rule = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"], "resourceNames": ["m"]}
+        self.bind(server, f"one-of-{server.namespace}", rule, kind="ClusterRole")
+        self.until(server, f"{models}/m")
+        assert not self.may(server, "GET", f"{models}/n")
+        assert not self.may(server, "GET", models)
+        assert not self.may(server, "GET", f"{ACK.path}/namespaces/default/models/m")
+
+    def test_kubectl_can_ask(self, server: Api) -> None:
+        rule = {"apiGroups": [ACK.name], "resources": ["models/status"], "verbs": ["patch"]}
+        self.bind(server, "writer", rule, {"apiGroups": [ACK.name], "resources": ["models"], "verbs": ["list"]})
+        self.until(server, server.path(ACK.path, "models"))
+        asked = ("auth", "can-i", "patch", f"models.{ACK.name}", "--token=tok-plugin")
+        for words, said in (((*asked, "--subresource=status"), "yes\n"), (asked, "no\n")):
+            assert server.kubectl(*words, check=False).stdout == said
+
+
+def test_a_definition_of_what_is_served_is_established(server: Api) -> None:
+    """The real server has those of both groups; the sandbox serves them with definitions or without."""
+    name = f"models.{ACK.name}"
+    if server.kind == "sandbox":
+        spec = {"group": ACK.name, "names": {"plural": "models", "kind": "Model"}, "scope": "Namespaced"}
+        for known in (name, "things.example.com"):
+            body: dict[str, Any] = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}
+            body |= {"metadata": {"name": known}, "spec": {**spec, "versions": [{"name": "v1alpha1", "storage": True}]}}
+            assert server.request("POST", CRD_PATH, body)[0] == 201
+        refused = server.kubectl(
+            "wait", "crd", "things.example.com", "--for=condition=NamesAccepted=false", "--timeout=5s"
+        )
+        assert refused.stdout == "customresourcedefinition.apiextensions.k8s.io/things.example.com condition met\n"
+    said = server.kubectl("wait", "crd", name, "--for=condition=established", "--timeout=5s").stdout
+    assert said == f"customresourcedefinition.apiextensions.k8s.io/{name} condition met\n"

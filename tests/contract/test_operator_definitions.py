@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +19,9 @@ from tests.specs import SPECS
 pytestmark = pytest.mark.xdist_group("operator-apiserver")
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    folder = tmp_path_factory.mktemp("definitions")
-    for definition in crds.definitions():
-        plural, _, group = definition["metadata"]["name"].partition(".")
-        (folder / f"{group}_{plural}.yaml").write_text(json.dumps(definition))
-    with ApiServer() as running:
-        running.install(folder)
-        yield running
+@pytest.fixture
+def server(defined: ApiServer) -> ApiServer:
+    return defined
 
 
 def kubectl(server: ApiServer, *words: str, manifest: str | None = None, check: bool = True) -> Any:

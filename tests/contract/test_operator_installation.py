@@ -1,9 +1,8 @@
-"""Installing the operator into a real cluster, and taking it out; what `manifest` prints."""
+"""Installing the operator into a cluster, and taking it out; what `manifest` prints. On both APIs: the same tests."""
 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import threading
@@ -14,29 +13,45 @@ from typing import Any
 import pytest
 
 from kubectl_sagemaker.operator import manifest
+from kubectl_sagemaker.sandbox.cluster import Cluster
+from tests.contract.conftest import Api, real, sandboxed
 from tests.environment import PROGRAMS, kubectls
 from tests.servers import ApiServer
 from tests.specs import TRAINING
 
-pytestmark = pytest.mark.xdist_group("installed-apiserver")
+REAL = pytest.param("real", marks=pytest.mark.xdist_group("installed-apiserver"))
 DEPLOYMENT = f"{manifest.PATHS['Deployment']}/{manifest.NAME}"
 MERGE = "application/merge-patch+json"
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[ApiServer]:
+def empty_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    with sandboxed(Cluster(now=time.time), tmp_path_factory.mktemp("empty")) as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def empty_real() -> Iterator[Api]:
     with ApiServer() as running:
-        yield running
+        yield real(running)
 
 
-def run(server: ApiServer, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "KUBECONFIG": str(server.kubeconfig)}
+@pytest.fixture(params=[pytest.param("sandbox", marks=pytest.mark.xdist_group("installed-sandbox")), REAL])
+def server(request: pytest.FixtureRequest) -> Api:
+    """A server without definitions."""
+    api: Api = request.getfixturevalue(f"empty_{request.param}")
+    return api
+
+
+def run(server: Api, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
     command = [str(PROGRAMS / "kubectl-sagemaker"), "operator", *words]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=90, check=False, **options)
+    return subprocess.run(
+        command, capture_output=True, text=True, env=server.environment, timeout=90, check=False, **options
+    )
 
 
-def become_ready(server: ApiServer, ended: threading.Event) -> None:
-    """What the deployment's controller would do, of which the server has none."""
+def become_ready(server: Api, ended: threading.Event) -> None:
+    """What the deployment's controller would do, of which the servers have none."""
     while not ended.is_set():
         status, found = server.request("GET", DEPLOYMENT)
         if status == 200:
@@ -47,10 +62,9 @@ def become_ready(server: ApiServer, ended: threading.Event) -> None:
         time.sleep(0.2)
 
 
-def test_it_waits_for_what_is_not_ready_and_says_for_what(server: ApiServer) -> None:
+def test_it_waits_for_what_is_not_ready_and_says_for_what(server: Api) -> None:
     command = [str(PROGRAMS / "kubectl-sagemaker"), "operator", "install"]
-    environment = {**os.environ, "KUBECONFIG": str(server.kubeconfig)}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=server.environment) as process:
         assert process.stderr is not None
         last = next((line for line in process.stderr if "waiting for deployment" in line), None)
         assert last == f"waiting for deployment/{manifest.NAME}: no controller has seen it yet\n"
@@ -59,7 +73,7 @@ def test_it_waits_for_what_is_not_ready_and_says_for_what(server: ApiServer) -> 
     assert process.returncode == 130
 
 
-def test_it_is_installed_twice_used_and_removed(server: ApiServer) -> None:
+def test_it_is_installed_twice_used_and_removed(server: Api) -> None:
     ended = threading.Event()
     controller = threading.Thread(target=become_ready, args=(server, ended))
     controller.start()
@@ -89,15 +103,15 @@ def test_it_is_installed_twice_used_and_removed(server: ApiServer) -> None:
     left = [
         thing["metadata"]["name"]
         for thing in manifest.objects(manifest.Choice(image=""))
-        # Nothing here ends a namespace, and a definition takes a moment.
-        if thing["kind"] not in {"Namespace", "CustomResourceDefinition"}
+        # Nothing ends a namespace of the real server's, and a definition takes a moment there.
+        if (server.kind == "sandbox" or thing["kind"] not in {"Namespace", "CustomResourceDefinition"})
         and server.request("GET", manifest.path(thing))[0] != 404
     ]
     assert left == []
     assert run(server, "uninstall").returncode == 0
 
 
-def test_what_manifest_prints_is_applied_by_kubectl(server: ApiServer) -> None:
+def test_what_manifest_prints_is_applied_by_kubectl(server: Api) -> None:
     printed = run(server, "manifest", "--role-arn", "arn:aws:iam::123456789012:role/op", "--replicas", "1")
     assert (printed.returncode, printed.stderr) == (0, "")
     kubectl = next(iter(kubectls().values()), "kubectl")
@@ -106,7 +120,7 @@ def test_what_manifest_prints_is_applied_by_kubectl(server: ApiServer) -> None:
         input=printed.stdout.replace(manifest.NAMESPACE, "default"),
         capture_output=True,
         text=True,
-        env={**os.environ, "KUBECONFIG": str(server.kubeconfig)},
+        env=server.environment,
         timeout=60,
         check=False,
     )
@@ -116,7 +130,8 @@ def test_what_manifest_prints_is_applied_by_kubectl(server: ApiServer) -> None:
     assert len(done.stdout.splitlines()) == len(manifest.objects(manifest.Choice(image="")))
 
 
-def test_a_pod_of_it_is_allowed_where_pods_are_restricted(server: ApiServer) -> None:
+@pytest.mark.parametrize("server", [REAL], indirect=True)
+def test_a_pod_of_it_is_allowed_where_pods_are_restricted(server: Api) -> None:
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "restricted", "labels": labels}}
     assert server.request("POST", "/api/v1/namespaces", body)[0] == 201

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from kubectl_sagemaker.operator import manifest
 from kubectl_sagemaker.sandbox.server import Sandbox
 from tests.e2e.shell import Ran, Shell, shell_of
 
@@ -275,6 +276,35 @@ def test_what_is_no_data_set_is_said(
     with contextlib.suppress(FileNotFoundError):
         (tmp_path / "t10k-images-idx3-ubyte.gz").unlink()
     assert upload(shell, bucket[0], tmp_path).stderr.startswith(f"error: {tmp_path}: t10k-images-idx3-ubyte.gz: ")
+
+
+def test_the_operator_is_installed_in_the_sandbox_and_taken_out() -> None:
+    """Its deployment is ready because the sandbox's own operator does the work, and only while that runs."""
+    with Sandbox(parts=(), speed=10.0, operator=True) as sandbox:
+        shell = shell_of(sandbox)
+        installed = shell.sagemaker("operator", "install", "--timeout", "30s")
+        assert (installed.stdout, installed.code) == ("", 0), installed
+        assert installed.stderr.endswith(f"the operator is ready in namespace {manifest.NAMESPACE}\n")
+        where = ("-n", manifest.NAMESPACE)
+        seen = kubectl(shell, "get", "deployment", manifest.NAME, *where, "-o", "jsonpath={.status.conditions[0]}")
+        assert json.loads(seen.stdout) == {
+            "type": "Available",
+            "status": "True",
+            "reason": "Sandbox",
+            "message": "no pods run in the sandbox; its own operator does the work",
+        }
+        assert kubectl(shell, "apply", "-f", str(STEPS / "train.yaml")).code == 0
+        until(lambda: shown(shell, "trainingjob", "xgboost-mnist", ".status.trainingJobStatus") != "")
+        refused = shell.sagemaker("operator", "uninstall")
+        assert refused.stderr.startswith("error: there are still objects: trainingjob default/xgboost-mnist\n")
+        assert kubectl(shell, "delete", "trainingjob", "xgboost-mnist").code == 0
+        assert shell.sagemaker("operator", "uninstall").code == 0
+        assert kubectl(shell, "get", "crd,clusterrole,namespace", "-o", "name").stdout.count("sagemaker") == 0
+        assert sandbox.operator is not None
+        sandbox.operator.kill()
+        sandbox.operator.wait()
+        late = shell.sagemaker("operator", "install", "--timeout", "3s")
+        assert (late.code, "0 of 2 replicas are ready" in late.stderr) == (5, True), late
 
 
 def test_the_operator_ends_with_the_sandbox() -> None:
