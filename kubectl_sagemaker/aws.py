@@ -43,6 +43,7 @@ REFUSALS: Final[Mapping[str, type[Error]]] = {
     "AccessDeniedException": Forbidden,
     "UnauthorizedOperation": Forbidden,
     "NotAuthorized": Forbidden,
+    "OptInRequired": Forbidden,
     "ResourceNotFound": NotFound,
     "ResourceNotFoundException": NotFound,
     "ObjectNotFoundException": NotFound,
@@ -50,6 +51,11 @@ REFUSALS: Final[Mapping[str, type[Error]]] = {
     "InvalidParameterException": Invalid,
     "ValidationException": Invalid,
     "SerializationException": Invalid,
+    # 4xx that say nothing of the request: SageMaker's common errors, and Application Auto Scaling's.
+    "RequestTimeout": Unavailable,
+    "RequestTimeoutException": Unavailable,
+    "RequestAbortedException": Unavailable,
+    "ConcurrentUpdateException": Unavailable,
 }
 """What AWS's error codes mean here; any other is Unavailable from HTTP 500 on, else Error."""
 ABSENT_WORDS: Final = ("not found", "recordnotfound", "does not exist", "could not find", "couldn't find")

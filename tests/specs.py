@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+ENDPOINT: Final = "endpoint-1"
+"""What the autoscaling policy scales."""
 ROLE: Final = "arn:aws:iam::123456789012:role/service-role/AmazonSageMaker-ExecutionRole"
 RESOURCES: Final = {"instanceCount": 1, "instanceType": "ml.m4.xlarge", "volumeSizeInGB": 5}
 ALGORITHM: Final = {
@@ -96,7 +98,7 @@ HOSTING: Final[dict[str, Any]] = {
 }
 SCALING: Final[dict[str, Any]] = {
     "region": "us-west-2",
-    "resourceId": [{"endpointName": "endpoint-1", "variantName": "AllTraffic"}],
+    "resourceId": [{"endpointName": ENDPOINT, "variantName": "AllTraffic"}],
     "minCapacity": 1,
     "maxCapacity": 2,
     "targetTrackingScalingPolicyConfiguration": {
@@ -115,3 +117,11 @@ SPECS: Final[dict[str, dict[str, Any]]] = {
     "hostingautoscalingpolicy": SCALING,
 }
 JOBS: Final = ("trainingjob", "hyperparametertuningjob", "batchtransformjob", "processingjob")
+EDITS: Final[dict[str, dict[str, Any]]] = {
+    **{singular: {"tags": [{"key": "a", "value": "b"}], "roleArn": f"{ROLE}-2"} for singular in JOBS},
+    "model": {"primaryContainer": {"image": "other"}},
+    "endpointconfig": {"kmsKeyId": "key"},
+    "hostingdeployment": {"kmsKeyId": "key"},
+    "hostingautoscalingpolicy": {"maxCapacity": 5},
+}
+"""A change of each that is one for SageMaker, where it can change what it has."""

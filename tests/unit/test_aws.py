@@ -129,9 +129,10 @@ CODES: dict[type[Error], str] = {
     Unauthorized: "ExpiredToken ExpiredTokenException RequestExpired UnrecognizedClientException InvalidClientTokenId"
     " InvalidSignatureException SignatureDoesNotMatch IncompleteSignature MissingAuthenticationToken"
     " MissingAuthenticationTokenException",
-    Forbidden: "AccessDenied AccessDeniedException UnauthorizedOperation NotAuthorized",
+    Forbidden: "AccessDenied AccessDeniedException UnauthorizedOperation NotAuthorized OptInRequired",
     NotFound: "ResourceNotFound ResourceNotFoundException ObjectNotFoundException NoSuchEntity",
     Invalid: "InvalidParameterException ValidationException SerializationException",
+    Unavailable: "RequestTimeout RequestTimeoutException RequestAbortedException ConcurrentUpdateException",
 }
 
 

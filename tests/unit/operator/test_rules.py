@@ -356,7 +356,15 @@ def test_a_batch_job_that_is_refused_for_good_has_failed(lab: Lab) -> None:
     assert lab.asked("CreateTransformJob") == 1
 
 
-@pytest.mark.parametrize(("code", "status"), [("ThrottlingException", 400), ("InternalFailure", 500)])
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("ThrottlingException", 400),
+        ("InternalFailure", 500),
+        ("RequestTimeoutException", 408),
+        ("RequestAbortedException", 400),
+    ],
+)
 def test_a_batch_job_that_is_throttled_is_tried_again(lab: Lab, code: str, status: int) -> None:
     lab.apply("batchtransformjob", "x", TRANSFORM)
     lab.refuse("CreateTransformJob", code, status=status)
