@@ -25,6 +25,8 @@ PARTS: Final = (CONFIGS, MODELS)
 """What a set is made of, in the order in which it is deleted."""
 IN_SERVICE: Final = "InService"
 FAILED: Final = "Failed"
+STUCK: Final = "UpdateRollbackFailed"
+"""In service with a mix of two configurations; unlike an endpoint that failed, it can be updated again."""
 DELETING: Final = "Deleting"
 SHARED: Final = ("region", "sageMakerEndpoint", "tags")
 """Properties that models and configurations have of their deployment."""
@@ -45,7 +47,7 @@ def reconcile(row: Row, thing: Object, kube: Kube, aws: Aws, now: float) -> floa
     _check(thing["spec"])
     answer = there.describe(row.kind.name, name)
     state = answer["EndpointStatus"] if answer else None
-    if answer and state not in {IN_SERVICE, FAILED}:
+    if answer and state not in {IN_SERVICE, FAILED, STUCK}:
         # It can't be changed now; the list shows when it can.
         objects.put_status(kube, row, thing, _shown(row, thing, there, name, answer), now=now)
         return now + REST_SECONDS
@@ -61,7 +63,8 @@ def reconcile(row: Row, thing: Object, kube: Kube, aws: Aws, now: float) -> floa
         )
         objects.event(kube, row, thing, "Created", f"Endpoint {name} in {there.region}", now=now)
     elif answer["EndpointConfigName"] == config:
-        _clean(thing, kube)
+        if state != STUCK:
+            _clean(thing, kube)
         models = _models(thing, objects.owned(kube, MODELS, thing))
         objects.put_status(kube, row, thing, _shown(row, thing, there, name, answer, models, generation), now=now)
         return now + REST_SECONDS

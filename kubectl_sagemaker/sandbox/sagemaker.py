@@ -124,6 +124,8 @@ NEEDS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
 }
 """Members of a request that name a resource of another kind, which must be there."""
 
+UPDATED: Final = frozenset({"InService", "UpdateRollbackFailed"})
+"""States of an endpoint that can be updated: the model says of Failed alone that it can only be deleted."""
 STOPPING_SECONDS: Final = 5.0
 UPDATING_SECONDS: Final = 10.0
 DELETING_SECONDS: Final = 3.0
@@ -304,7 +306,7 @@ class JobStore:
         resource = self._existing(kind, parameters["EndpointName"])
         self._existing("EndpointConfig", parameters["EndpointConfigName"])
         state, arn = self._members(resource), self.arn(kind, resource.name)
-        if state["EndpointStatus"] != "InService":
+        if state["EndpointStatus"] not in UPDATED:
             raise AwsError("ValidationException", f'Cannot update in-progress endpoint "{arn}".')
         at = self._now() - resource.created
         reached = at + UPDATING_SECONDS / self.speed

@@ -173,22 +173,3 @@ def _look(lab: Lab, where: str) -> None:
 def _runs(lab: Lab, kind: str, name: str) -> bool:
     state = lab.sagemaker(kind, name)
     return state is not None and state.get(f"{kind}Status") not in {"Completed", "Failed", "Stopped"}
-
-
-@pytest.mark.parametrize("singular", JOBS)
-@pytest.mark.parametrize("seconds", [0.0, 3.0, 5.0, 25.0, 60.0])
-def test_an_object_is_edited_in_every_state(singular: str, seconds: float) -> None:
-    lab = Lab()
-    lab.apply(singular, "x", SPECS[singular])
-    if seconds:
-        lab.look(singular, "x")
-    lab.clock.advance(seconds)
-    lab.look(singular, "x")
-    kind = ROW[singular].kind.name
-    lab.edit(singular, "x", {"tags": [{"key": "a", "value": "b"}], "roleArn": "arn:aws:iam::123456789012:role/other"})
-    lab.settle(10)
-    assert lab.asked(f"Create{kind}") == 1
-    lab.delete(singular, "x")
-    lab.edit(singular, "x", {"tags": []}) if lab.there(singular, "x") else None
-    lab.settle(4)
-    assert not lab.there(singular, "x")
