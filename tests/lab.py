@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from kubectl_sagemaker import aws, kube
-from kubectl_sagemaker.errors import Error
+from kubectl_sagemaker.errors import Error, Unavailable
 from kubectl_sagemaker.kinds import LEGACY
 from kubectl_sagemaker.operator import objects, passes
 from kubectl_sagemaker.operator.place import Refused
@@ -44,6 +44,8 @@ class Door(kube.Kube):
 
     def _open(self, refused: Any = None) -> Any:
         del refused
+        if self._lab.cluster_away:
+            raise Unavailable("cannot reach sandbox: it is away")
         return SimpleNamespace(access=SimpleNamespace(host="sandbox"), credentials=SimpleNamespace(renewable=False))
 
     def _send(self, session: Any, method: str, path: str, url: str, body: object | None) -> Any:
@@ -55,16 +57,25 @@ class Door(kube.Kube):
         assert isinstance(given, Answer)
         if method != "GET" and not path.endswith("/events"):
             self._lab.did(f"{method} {path.rpartition(LEGACY.version)[2]}")
+        if self._lab.cluster_away:
+            raise Unavailable("sandbox went away before its answer was read")
         return given.status, given.body, {"Content-Type": given.content_type}
 
 
 _newest: list[Lab] = []
 
 
+class _Aws(aws.Aws):
+    """One that keeps its session, which answers in the network's place."""
+
+    def renew(self) -> None:
+        _newest[-1].renewals += 1
+
+
 @functools.cache
 def _door() -> aws.Aws:
     """One door to AWS for all labs: a session's models and clients are most of what a lab costs. The newest answers."""
-    door = aws.Aws(aws.Account(region="us-west-2"))
+    door = _Aws(aws.Account(region="us-west-2"))
     door.session.set_credentials(SANDBOX.access_key, SANDBOX.secret_key)
 
     def answer(request: Any, **event: Any) -> Any:
@@ -94,6 +105,14 @@ class Lab:
         self.aws = _shared(self)
         self.unreachable: set[str] = set()
         """Regions that no request comes to."""
+        self.fails: Callable[[str], Exception] | None = None
+        """What every request to AWS fails with, of its URL."""
+        self.failed = 0
+        """How many have failed so."""
+        self.renewals = 0
+        """How often credentials were to be read anew."""
+        self.cluster_away = False
+        """Whether no request comes to the API server."""
         self.kills: Callable[[str], bool] = lambda step: False
         """Says of a request that changes something whether the process dies right after it."""
         self.steps: list[str] = []
@@ -108,6 +127,9 @@ class Lab:
         account = self.account_in(signed["region"] if signed else self.account.region)
         if account.region in self.unreachable:
             raise EndpointConnectionError(endpoint_url=request.url)
+        if self.fails is not None:
+            self.failed += 1
+            raise self.fails(request.url)
         given = answering(account, elapse=lambda seconds: None, latency=0, read_timeout=20)(request, **event)
         operation = event["event_name"].rpartition(".")[2]
         if operation.startswith(WRITES):

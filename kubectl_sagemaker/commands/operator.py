@@ -167,6 +167,8 @@ def run_it(
     """Reconcile the objects of all namespaces, or of the one that -n names, until Ctrl-C or SIGTERM."""
     if find_spec("prometheus_client") is None:
         raise Error("the operator needs prometheus_client", hint="pip install 'kubectl-sagemaker[operator]'")
+    from kubectl_sagemaker.aws import Aws
+    from kubectl_sagemaker.kube import Kube
     from kubectl_sagemaker.operator.ack import ACK_ROWS
     from kubectl_sagemaker.operator.loop import Operator, Settings
     from kubectl_sagemaker.operator.rows import ROWS
@@ -185,7 +187,9 @@ def run_it(
         poll_seconds=poll,
         selector=selector,
     )
-    operator = Operator(env.connection, env.account, rows, settings)
+    said = logging.getLogger("kubectl_sagemaker.operator").debug
+    kube, aws = Kube(env.connection, debug=said), Aws(env.account, debug=said)
+    operator = Operator(kube, aws, rows, settings)
     stopped: list[int] = []
     _stop_on_signals(operator.stopping, stopped)
     if tied:

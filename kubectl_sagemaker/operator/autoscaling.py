@@ -85,5 +85,6 @@ def _take_away(thing: Object, there: Place) -> None:
         target = {**TARGET, "ResourceId": resource}
         there.find("DeleteScalingPolicy", {**target, "PolicyName": policy}, service=SERVICE)
         # Another object's policy may stand on the same variant; deregistering would delete it.
-        if not there.call("DescribeScalingPolicies", target, service=SERVICE).get("ScalingPolicies"):
+        policies = there.call("DescribeScalingPolicies", target, service=SERVICE, needs=("ScalingPolicies",))
+        if not policies["ScalingPolicies"]:
             there.find("DeregisterScalableTarget", target, service=SERVICE)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kubectl_sagemaker.errors import Conflict, Error, NotFound, Throttled, Unauthorized
 from kubectl_sagemaker.jobs import dig
-from kubectl_sagemaker.kube import Kube
 from kubectl_sagemaker.operator import objects, passes
 from kubectl_sagemaker.operator.lease import Leader
 from kubectl_sagemaker.operator.metrics import CountedAws, Metrics
@@ -24,9 +23,9 @@ from kubectl_sagemaker.operator.store import Store, key_of
 from kubectl_sagemaker.operator.watching import Watching
 
 if TYPE_CHECKING:
-    from kubectl_sagemaker.aws import Account
-    from kubectl_sagemaker.connection import Connection
+    from kubectl_sagemaker.aws import Aws
     from kubectl_sagemaker.kinds import Api
+    from kubectl_sagemaker.kube import Kube
     from kubectl_sagemaker.operator.objects import Object
 
 log: Final = logging.getLogger("kubectl_sagemaker.operator")
@@ -38,16 +37,17 @@ RENEWAL_SECONDS: Final = 10.0
 """Between two tries to read credentials anew that AWS does not accept."""
 
 
-class Door(Kube):
-    """The door to the cluster, which tells the store what the operator writes, and lists from the store.
+class Door:
+    """A pass's door to the cluster, which tells the store what the operator writes, and lists from the store.
 
     What a look writes of its own object is no news; what it does to another (makes it, deletes it) `told` is told.
     """
 
     def __init__(
-        self, connection: Connection, store: Store, rows: Iterable[Row], told: Callable[[Key, Object, bool], None]
+        self, kube: Kube, store: Store, rows: Iterable[Row], told: Callable[[Key, Object, bool], None]
     ) -> None:
-        super().__init__(connection, debug=log.debug)
+        self._kube = kube
+        self.get = kube.get
         self._store = store
         self._told = told
         self._looking = threading.local()
@@ -55,7 +55,7 @@ class Door(Kube):
 
     def call(self, method: str, path: str, **request: Any) -> dict[str, Any]:
         """Ask the API server; what it stored is known before the watch tells it."""
-        answer = super().call(method, path, **request)
+        answer = self._kube.call(method, path, **request)
         api = self._kept.get((answer.get("apiVersion", ""), answer.get("kind", "")))
         if method != "GET" and api is not None:
             key = key_of(api.resource, answer)
@@ -102,23 +102,40 @@ class Settings:
 
 
 class Operator:
-    """All of it. `run` goes on until `stopping` is set, and leaves nothing half done."""
+    """All of it. `run` goes on until `stopping` is set, and leaves nothing half done; its threads take the steps
+    `Watching.list`, `Leader.step`, `look` and `poll`.
+    """
 
-    def __init__(self, connection: Connection, account: Account, rows: Iterable[Row], settings: Settings) -> None:
+    def __init__(
+        self,
+        kube: Kube,
+        aws: Aws,
+        rows: Iterable[Row],
+        settings: Settings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """`clock` is monotonic, `now` the time of day in epoch seconds."""
         self._rows = {row.api.resource: row for row in rows}
         self._settings = settings
         self.metrics = metrics = Metrics()
         self._store = store = Store()
-        self._kube = door = Door(connection, store, self._rows.values(), self._told)
-        self._aws = aws = CountedAws(account, metrics)
+        self._clock, self._now = clock, now
+        self._kube = Door(kube, store, self._rows.values(), self._told)
+        self._aws = CountedAws(aws, metrics)
         self.stopping = threading.Event()
-        self.queue = Queue(time.monotonic, rate=settings.rate)
+        self.queue = Queue(clock, rate=settings.rate)
         self.leader = Leader(
-            door, namespace=settings.lease_namespace, name=settings.lease_name, identity=settings.identity
+            kube,
+            namespace=settings.lease_namespace,
+            name=settings.lease_name,
+            identity=settings.identity,
+            now=clock,
         )
-        self._watching = [
+        self.watching = [
             Watching(
-                door,
+                kube,
                 row.api,
                 store,
                 self._told,
@@ -128,9 +145,11 @@ class Operator:
             )
             for row in self._rows.values()
         ]
-        self._polling = Polling(aws, self._rows.values(), now=time.time)
+        self._polling = Polling(self._aws, self._rows.values(), now=now)
         self._threads: list[threading.Thread] = []
-        self._renewed = 0.0
+        self._renewed = -RENEWAL_SECONDS
+        self._acted = False
+        """Whether this replica acted when it last asked for changes."""
         metrics.due.set_function(lambda: len(self.queue))
         metrics.acting.set_function(self.leader.acting.is_set)
         metrics.count(self._states)
@@ -143,17 +162,17 @@ class Operator:
     @property
     def ready(self) -> bool:
         """Whether it knows every object."""
-        return bool(self._threads) and all(watching.synced.is_set() for watching in self._watching)
+        return bool(self._threads) and all(watching.synced.is_set() for watching in self.watching)
 
     def run(self) -> None:
         """Watch, stand for the lease, act while it is held; end when `stopping` is set."""
-        watches = [self._thread(watching.run, watching) for watching in self._watching]
+        watches = [self._thread(watching.run, watching) for watching in self.watching]
         while not self.ready and not self.stopping.wait(0.02):
             pass
         candidate = threading.Thread(target=self.leader.run, args=(self.stopping,), name="lease", daemon=True)
         candidate.start()
         workers = [self._thread(self._work, number) for number in range(self._settings.workers)]
-        poller = self._thread(self._poll, "poll")
+        poller = self._thread(self._keep_polling, "poll")
         self._threads.append(candidate)
         self.stopping.wait()
         self.queue.close()
@@ -189,9 +208,10 @@ class Operator:
                 continue
             key = self.queue.take()
             if key is not None:
-                self._look(key)
+                self.look(key)
 
-    def _look(self, key: Key) -> None:
+    def look(self, key: Key) -> None:
+        """Look at an object that was taken from the queue, and give it back."""
         row, thing = self._rows[key.resource], self._store.get(key)
         if thing is None:
             self.queue.forget(key)
@@ -200,11 +220,11 @@ class Operator:
             # Lost while the queue was waited for: whoever acts next looks at everything.
             self.queue.done(key, None)
             return
-        began = time.monotonic()
+        began = self._clock()
         outcome = "ok"
         try:
             with self._kube.looking(key):
-                again = passes.look(row, thing, self._kube, self._aws, time.time())
+                again = passes.look(row, thing, self._kube, self._aws, self._now())
         except (Conflict, NotFound):
             # Somebody else was quicker; the watch brings what there is now.
             outcome = "conflict"
@@ -225,37 +245,39 @@ class Operator:
             self.queue.failed(key)
             log.exception("%s: a look at it went wrong", objects.title(row, thing))
         else:
-            self.queue.done(key, None if again is None else again - time.time(), known=self._store.is_own)
+            self.queue.done(key, None if again is None else again - self._now(), known=self._store.is_own)
             self.queue.faster()
             if (now := self._store.get(key)) is not None and now is not thing:
                 self._wake_owner(now)
         finally:
             self.metrics.looks.labels(row.api.kind, outcome).inc()
-            self.metrics.seconds.labels(row.api.kind).observe(time.monotonic() - began)
+            self.metrics.seconds.labels(row.api.kind).observe(self._clock() - began)
 
     def _renew(self) -> None:
         """Read the credentials anew: those that were refused may have been replaced."""
-        now = time.monotonic()
-        if now - self._renewed > RENEWAL_SECONDS:
+        now = self._clock()
+        if now - self._renewed >= RENEWAL_SECONDS:
             self._renewed = now
             self._aws.renew()
 
-    def _poll(self) -> None:
-        """See by lists what has changed in SageMaker."""
-        acting = False
+    def _keep_polling(self) -> None:
         while not self.stopping.wait(self._settings.poll_seconds):
-            was, acting = acting, self.leader.acting.is_set()
-            if not acting:
-                continue
-            if not was:
-                # What another replica has seen is not known here.
-                for key, _ in self._store.items():
-                    self.queue.add(key)
-            try:
-                for key in self._polling.step(self._store.items()):
-                    self.queue.add(key, "polled")
-            except Exception:  # the next list may be in order
-                log.exception("asking SageMaker for changes went wrong")
+            self.poll()
+
+    def poll(self) -> None:
+        """See by lists what has changed in SageMaker, while this replica acts."""
+        acted, self._acted = self._acted, self.leader.acting.is_set()
+        if not self._acted:
+            return
+        if not acted:
+            # What another replica has seen is not known here.
+            for key, _ in self._store.items():
+                self.queue.add(key)
+        try:
+            for key in self._polling.step(self._store.items()):
+                self.queue.add(key, "polled")
+        except Exception:  # the next list may be in order
+            log.exception("asking SageMaker for changes went wrong")
 
     def _states(self) -> Iterator[tuple[str, str]]:
         for key, thing in self._store.items():

@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from kubectl_sagemaker.aws import Account, Aws
 from kubectl_sagemaker.errors import Error
+
+if TYPE_CHECKING:
+    from kubectl_sagemaker.aws import Aws
 
 BUCKETS: Final = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 
@@ -56,18 +58,24 @@ class Metrics:
         return generate_latest(self.registry)
 
 
-class CountedAws(Aws):
+class CountedAws:
     """The door to AWS, whose requests are counted."""
 
-    def __init__(self, account: Account, metrics: Metrics, *, debug: Callable[[str], None] | None = None) -> None:
-        super().__init__(account, debug=debug)
+    def __init__(self, aws: Aws, metrics: Metrics) -> None:
+        self._aws = aws
         self._metrics = metrics
+        self.renew = aws.renew
+
+    @property
+    def region(self) -> str | None:
+        """The region where an object names none."""
+        return self._aws.region
 
     def call(self, service: str, operation: str, parameters: Mapping[str, Any], **place: Any) -> dict[str, Any]:
         """Call one operation, and count it with what came of it."""
         outcome = "ok"
         try:
-            return super().call(service, operation, parameters, **place)
+            return self._aws.call(service, operation, parameters, **place)
         except Error as error:
             outcome = type(error).__name__
             raise

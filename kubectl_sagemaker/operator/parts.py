@@ -43,7 +43,7 @@ def reconcile(row: Row, thing: Object, kube: Kube, aws: Aws, now: float) -> floa
             thing = objects.put_status(kube, row, thing, opening, now=now)
         there.call(f"Create{kind}", asked)
         objects.event(kube, row, thing, "Created", f"{kind} {name} in {there.region}", now=now)
-        answer = there.call(f"Describe{kind}", {member: name})
+        answer = there.call(f"Describe{kind}", {member: name}, needs=(member,))
     status = {row.state: CREATED, row.name_property: name, "specDigest": mark}
     status |= shapes.properties(row.described, answer, only=row.shown)
     objects.put_status(kube, row, thing, status, now=now)

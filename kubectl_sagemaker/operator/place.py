@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -65,24 +65,45 @@ class Place:
     region: str
     endpoint_url: str | None = None
 
-    def call(self, operation: str, parameters: Mapping[str, Any], *, service: str = "sagemaker") -> dict[str, Any]:
-        """Call an operation; raise Refused."""
+    def call(
+        self,
+        operation: str,
+        parameters: Mapping[str, Any],
+        *,
+        service: str = "sagemaker",
+        needs: Iterable[str] = (),
+    ) -> dict[str, Any]:
+        """Call an operation; raise Refused, also for an answer without the members that it `needs`.
+
+        An answer that broke off, and a proxy's page, are empty answers to botocore (measured): taken for one, an
+        endpoint would have no state, and a scalable target no other policy.
+        """
         endpoint_url = self.endpoint_url if service == "sagemaker" else None
         try:
-            return self.aws.call(service, operation, parameters, region=self.region, endpoint_url=endpoint_url)
+            answer = self.aws.call(service, operation, parameters, region=self.region, endpoint_url=endpoint_url)
         except Error as error:
             raise Refused(error) from error
+        if (missing := next((member for member in needs if member not in answer), None)) is not None:
+            raise Refused(Unavailable(f"{service}:{operation}: the answer has no {missing}"))
+        return answer
 
     def describe(self, kind: str, name: str) -> dict[str, Any] | None:
         """What SageMaker knows of `name`; None if there is no such thing."""
-        return self.find(f"Describe{kind}", {f"{kind}Name": name})
+        members = output_shape("sagemaker", f"Describe{kind}").members
+        needs = [f"{kind}Name", *(state for state in (f"{kind}Status",) if state in members)]
+        return self.find(f"Describe{kind}", {f"{kind}Name": name}, needs=needs)
 
     def find(
-        self, operation: str, parameters: Mapping[str, Any], *, service: str = "sagemaker"
+        self,
+        operation: str,
+        parameters: Mapping[str, Any],
+        *,
+        service: str = "sagemaker",
+        needs: Iterable[str] = (),
     ) -> dict[str, Any] | None:
         """Call an operation whose object may be absent; None if it is."""
         try:
-            return self.call(operation, parameters, service=service)
+            return self.call(operation, parameters, service=service, needs=needs)
         except Refused as refused:
             if isinstance(refused.error, NotFound):
                 return None
@@ -94,8 +115,8 @@ class Place:
         listed = next(name for name in members if members[name].type_name == "list")
         token: Mapping[str, Any] = {}
         while True:
-            page = self.call(operation, {"MaxResults": PAGE, **parameters, **token})
-            yield from page.get(listed, ())
+            page = self.call(operation, {"MaxResults": PAGE, **parameters, **token}, needs=(listed,))
+            yield from page[listed]
             if not page.get("NextToken"):
                 return
             token = {"NextToken": page["NextToken"]}

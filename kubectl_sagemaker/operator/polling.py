@@ -98,7 +98,7 @@ class Polling:
         kind = target.operation.removeprefix("List").removesuffix("s")
         changed = []
         # Without end, a thousand jobs that began together would be listed again with every list.
-        since = seen.newest - (OVERLAP if moment - seen.news <= 2 * OVERLAP else -STEP)
+        newest, since = seen.newest, seen.newest - (OVERLAP if moment - seen.news <= 2 * OVERLAP else -STEP)
         try:
             there = Place(self._aws, target.region, target.endpoint_url)
             for item in there.listed(target.operation, {"LastModifiedTimeAfter": since}):
@@ -108,8 +108,7 @@ class Polling:
                 if before != state:
                     changed.append(name)
                 seen.states[name] = state
-                if at > seen.newest:
-                    seen.newest, seen.news = at, moment
+                newest = max(newest, at)
         except Refused as refused:
             if refused.transient:
                 log.debug("%s in %s: %s", target.operation, target.region, refused.error.message)
@@ -122,6 +121,9 @@ class Polling:
                 return list(names)
             return []
         seen.refused = False
+        # Only now: of a list that broke off between two pages, the rest is still to be seen.
+        if newest > seen.newest:
+            seen.newest, seen.news = newest, moment
         old = seen.newest - 2 * OVERLAP
         seen.states = {name: state for name, state in seen.states.items() if state[0] > old}
         return changed

@@ -60,11 +60,8 @@ class Queue:
         """Wait for the next object that is due, and take it; None once the queue is closed."""
         with self._changed:
             while not self._closed:
-                now = self._now()
-                while self._heap and self._due.get(self._heap[0][1]) != self._heap[0][0]:
-                    heapq.heappop(self._heap)
-                wait = self._heap[0][0] - now if self._heap else None
-                if wait is not None and wait <= 0 and (wait := self._short(now)) <= 0:
+                wait = self._wait()
+                if wait is not None and wait <= 0:
                     _, key = heapq.heappop(self._heap)
                     del self._due[key]
                     self._busy[key] = set()
@@ -72,6 +69,20 @@ class Queue:
                     return key
                 self._changed.wait(wait)
             return None
+
+    def wait(self) -> float | None:
+        """Seconds until `take` gives an object; None: not before one is added."""
+        with self._changed:
+            return self._wait()
+
+    def _wait(self) -> float | None:
+        now = self._now()
+        while self._heap and self._due.get(self._heap[0][1]) != self._heap[0][0]:
+            heapq.heappop(self._heap)
+        if not self._heap:
+            return None
+        wait = self._heap[0][0] - now
+        return wait if wait > 0 else self._short(now)
 
     def done(self, key: Key, wait: float | None, *, known: Callable[[str], bool] = lambda mark: False) -> None:
         """Give an object back that went well, to be taken again after `wait` seconds (None: when it changes).

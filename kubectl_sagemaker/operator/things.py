@@ -31,10 +31,10 @@ def reconcile(row: Row, thing: Object, kube: Kube, aws: Aws, now: float) -> floa
     if answer is None:
         there.call(f"Create{kind}", asked)
         objects.event(kube, row, thing, "Created", f"{kind} {name} in {there.region}", now=now)
-        answer = there.call(f"Describe{kind}", {member: name})
+        answer = there.call(f"Describe{kind}", {member: name}, needs=(f"{kind}Arn",))
     elif state == "InService" and answer.get("EndpointConfigName") != asked.get("EndpointConfigName"):
         there.call(f"Update{kind}", {member: name, "EndpointConfigName": asked["EndpointConfigName"]})
-        answer = there.call(f"Describe{kind}", {member: name})
+        answer = there.call(f"Describe{kind}", {member: name}, needs=(f"{kind}Arn",))
     status = dict(row.dialect.there(row, name, there, answer))
     status |= shapes.properties(row.described, answer, only=row.shown)
     objects.put_status(kube, row, thing, status, now=now)

@@ -54,7 +54,7 @@ class Watching:
         wait = 0.5
         while not self._stopping.is_set():
             try:
-                position = self._list()
+                position = self.list()
                 self.synced.set()
                 wait = 0.5
                 while not self._stopping.is_set():
@@ -65,7 +65,7 @@ class Watching:
                 self._stopping.wait(wait * random.uniform(0.5, 1.0))  # noqa: S311  # jitter is no secret
                 wait = min(LONGEST_WAIT, wait * 2)
 
-    def _list(self) -> str:
+    def list(self) -> str:
         """Take in every object; return the version from which to watch."""
         listed: dict[Key, Object] = {}
         version = ""

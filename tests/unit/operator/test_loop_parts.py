@@ -14,6 +14,7 @@ from kubectl_sagemaker.operator.polling import Polling
 from kubectl_sagemaker.operator.queue import Key
 from kubectl_sagemaker.operator.rows import ROWS
 from kubectl_sagemaker.operator.store import Store, key_of
+from kubectl_sagemaker.sandbox.protocol import AwsError
 from kubectl_sagemaker.sandbox.resources import RESOURCES
 from kubectl_sagemaker.sandbox.sagemaker import Stage
 from tests.lab import ROW, Lab
@@ -221,6 +222,26 @@ def test_what_changed_while_nobody_could_ask_is_told_later(lab: Lab) -> None:
         assert polled(lab, polling) == set()
     lab.heal()
     assert polled(lab, polling) == {"a"}
+
+
+def test_a_list_that_breaks_off_between_two_pages_is_asked_for_whole_again(lab: Lab) -> None:
+    """What the second page would have shown, older changes, is not taken for seen."""
+    lab.account.jobs.lifecycle = lambda kind, parameters: (Stage(0, "InProgress"),)
+    names = [f"job-{number:03d}" for number in range(120)]
+    polling = started(lab, *names, singular="processingjob")
+    polled(lab, polling)
+    for name in reversed(names):
+        # A minute lies between the first change and the last, and lists are in the order of creation.
+        lab.clock.advance(0.5)
+        job = lab.status("processingjob", name)["sageMakerProcessingJobName"]
+        lab.account.jobs.call("StopProcessingJob", {"ProcessingJobName": job})
+    throttled = AwsError("ThrottlingException", "Rate exceeded")
+    lab.account.refuses = lambda operation, given: throttled if given.get("NextToken") else None
+    told = polled(lab, polling)
+    assert 0 < len(told) < 120
+    lab.clock.advance(60)
+    lab.heal()
+    assert told | polled(lab, polling) == set(names)
 
 
 def test_a_tuning_job_is_told_of_when_its_children_change(lab: Lab) -> None:

@@ -13,6 +13,7 @@ from kubectl_sagemaker.operator.polling import Polling
 from kubectl_sagemaker.operator.queue import Key
 from kubectl_sagemaker.operator.rows import ROWS
 from kubectl_sagemaker.operator.shapes import service_model
+from kubectl_sagemaker.sandbox.faults import Fault, Faults
 from kubectl_sagemaker.sandbox.sagemaker import Stage, ordinary
 from tests.lab import ROW, Lab
 from tests.specs import EDITS, ENDPOINT, JOBS, SPECS
@@ -100,6 +101,26 @@ def test_whatever_aws_says_is_told_and_healed_from(operation: str) -> None:
         lab.clock.advance(600)
         running = [name for kind, name in lab.account.jobs._resources if _runs(lab, kind, name)]
         assert running == [ENDPOINT], f"{where}: left in SageMaker"
+
+
+@pytest.mark.parametrize("operation", sorted(operations().keys() - POLLED))
+def test_an_answer_that_breaks_off_is_told_and_healed_from(operation: str) -> None:
+    """To botocore it is an empty one. What was asked for is carried out all the same."""
+    singular, lab = kind_of(operation), _lab()
+    lab.account.faults = Faults(0, {Fault.CUT: 1.0}, operations=[operation])
+    lab.apply(singular, "x", SPECS[singular])
+    _looks(lab, operation)
+    lab.edit(singular, "x", EDITS[singular])
+    _looks(lab, operation)
+    lab.delete(singular, "x")
+    _looks(lab, operation)
+    assert lab.asked(operation) > 0
+    lab.account.faults = None
+    _looks(lab, operation)
+    assert not any(lab.all(one) for one in ROW)
+    kind = ROW[singular].kind.name
+    assert singular not in JOBS or lab.asked(f"Create{kind}") == 1
+    assert [name for kind, name in lab.account.jobs._resources if _runs(lab, kind, name)] == [ENDPOINT]
 
 
 @pytest.mark.parametrize("operation", sorted(POLLED))
