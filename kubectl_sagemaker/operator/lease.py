@@ -44,6 +44,8 @@ class Leader:
         self._seen: tuple[str, float] = ("", 0.0)
         """The version of another's lease, and when it was first seen: no clock but our own is trusted."""
         self._renewed = 0.0
+        self._trouble = ""
+        """Why it could not be reached at the last step: said once, not every two seconds of an outage."""
         self.acting = threading.Event()
 
     def run(self, stopping: threading.Event) -> None:
@@ -62,8 +64,12 @@ class Leader:
         except Error as error:
             if self.acting.is_set() and self._now() - self._renewed < DEADLINE_SECONDS:
                 return
-            log.info("the lease can't be reached: %s", error.message)
+            if error.message != self._trouble:
+                log.info("the lease can't be reached: %s", error.message)
+            self._trouble = error.message
             held = False
+        else:
+            self._trouble = ""
         if held:
             self._renewed = began
         if held != self.acting.is_set():

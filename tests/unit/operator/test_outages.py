@@ -280,8 +280,9 @@ def test_a_list_that_fails_is_tried_again_within_half_a_minute() -> None:
     assert 20 <= len(stopping.waits) <= 60
 
 
-def test_a_lease_that_can_t_be_renewed_is_stood_for_all_the_time() -> None:
+def test_a_lease_that_can_t_be_renewed_is_stood_for_all_the_time(caplog: pytest.LogCaptureFixture) -> None:
     lab = Lab()
+    caplog.set_level("INFO", "kubectl_sagemaker.operator")
     leader = Leader(lab.kube, namespace="default", name="op", identity="one", now=lab.clock)
     leader.step()
     lab.cluster_away = True
@@ -289,6 +290,11 @@ def test_a_lease_that_can_t_be_renewed_is_stood_for_all_the_time() -> None:
     leader.run(stopping)
     assert not leader.acting.is_set()
     assert max(stopping.waits) <= 1.2 * RENEW_SECONDS
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        "this replica (one) acts",
+        "the lease can't be reached",
+        "this replica (one) acts no more",
+    ]
     lab.cluster_away = False
     leader.step()
     assert leader.acting.is_set()
