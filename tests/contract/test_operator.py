@@ -322,15 +322,21 @@ def test_it_goes_on_after_the_api_server_was_away(place: Place, defined: ApiServ
 def test_a_namespace_is_deleted(place: Place) -> None:
     """No namespace controller runs beside the real server: the test deletes what that would."""
     place.operator()
-    for singular in (*JOBS, "hostingdeployment"):
+    for singular in (*JOBS, "model", "endpointconfig", "hostingdeployment"):
         place.apply(singular, "x")
     place.until(lambda: all(place.states(one)["InProgress"] == 1 for one in JOBS) and in_service(place))
+    scaling = {**SPECS["hostingautoscalingpolicy"]}
+    endpoint = place.all("hostingdeployment")[0]["status"]["endpointName"]
+    scaling["resourceId"] = [{"endpointName": endpoint, "variantName": "AllTraffic"}]
+    place.apply("hostingautoscalingpolicy", "x", scaling)
+    place.until(lambda: place.states("hostingautoscalingpolicy")["Created"] == 1)
     status, answer = place.api.request("DELETE", f"/api/v1/namespaces/{place.api.namespace}")
     assert status == 200, answer
     for singular in ROW if place.api.kind == "real" else ():
         place.api.request("DELETE", place.path(singular))
     place.until(lambda: _missing(place) or place.gone())
     place.until(lambda: place.left() == [])
+    assert place.account.scaling.call("DescribeScalableTargets", {})["ScalableTargets"] == []
 
 
 def _missing(place: Place) -> bool:

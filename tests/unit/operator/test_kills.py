@@ -10,10 +10,9 @@ import pytest
 
 from kubectl_sagemaker.sandbox.sagemaker import Stage, ordinary
 from tests.lab import ROW, Killed, Lab
-from tests.specs import JOBS, SPECS
+from tests.specs import EDITS, ENDPOINT, JOBS, SPECS
 
 Scenario = Callable[[Lab], None]
-ENDPOINT: Final = "endpoint-1"
 
 
 def _create(singular: str) -> Scenario:
@@ -88,9 +87,7 @@ def _settle(lab: Lab) -> None:
 
 SCENARIOS: Final[dict[str, Scenario]] = {
     **{f"delete {singular}": _delete(singular) for singular in SPECS},
-    "edit model": _edit("model", {"primaryContainer": {"image": "other"}}),
-    "edit hostingdeployment": _edit("hostingdeployment", {"kmsKeyId": "key"}),
-    "edit hostingautoscalingpolicy": _edit("hostingautoscalingpolicy", {"maxCapacity": 5}),
+    **{f"edit {singular}": _edit(singular, EDITS[singular]) for singular in SPECS},
     "tuning": _tuning,
 }
 
@@ -144,6 +141,33 @@ def _patient(lab: Lab) -> None:
         if kind in ends
         else ordinary(kind, parameters)
     )
+
+
+@pytest.mark.parametrize("singular", list(SPECS))
+def test_an_object_is_deleted_while_it_is_down(singular: str) -> None:
+    """It dies after each step of a creation in turn, and the object is deleted before another begins."""
+    whole = Lab()
+    _patient(whole)
+    _create(singular)(whole)
+    for last in range(len(whole.steps)):
+        lab = Lab()
+        _patient(lab)
+        lab.kills = lambda step, lab=lab, last=last: len(lab.steps) == last + 1  # type: ignore[misc]
+        if singular == "hostingautoscalingpolicy":
+            _endpoint(lab)
+        lab.apply(singular, "x", SPECS[singular])
+        while len(lab.steps) <= last:
+            try:
+                lab.round()
+            except Killed:
+                break
+            lab.clock.advance(4)
+        lab.delete(singular, "x")
+        _settle(lab)
+        world, where = _world(lab), f"deleted after step {last + 1}: {lab.steps[last]}"
+        assert world["objects"] == Counter(), where
+        assert {state for _, state in world["resources"]} <= {"Stopped", "InService"}, where
+        assert world["scaled"] == [], where
 
 
 def test_nothing_is_left_after_a_deletion() -> None:
