@@ -23,7 +23,7 @@ def _there(row: Row, name: str, place: Place, answer: Mapping[str, Any]) -> dict
     del name
     arn = answer[f"{row.kind.name}Arn"]
     state = answer.get(f"{row.kind.name}Status")
-    settled = state is None or state in {*row.kind.ends, "InService", "Failed"}
+    settled = state is None or row.kind.ended(state) or state not in things.MOVING
     return {
         "ackResourceMetadata": {"arn": arn, "ownerAccountID": arn.split(":")[4], "region": place.region},
         "conditions": [{"type": "ACK.ResourceSynced", "status": "True" if settled else "False"}],
@@ -64,7 +64,9 @@ ACK_ROWS: Final[tuple[Row, ...]] = (
         lists="ListTrainingJobs",
     ),
     _row("transformjobs", "TransformJobStatus", "FailureReason", reconcile=jobs.reconcile, lists="ListTransformJobs"),
-    _row("processingjobs", "ProcessingJobStatus", *JOB, reconcile=jobs.reconcile, lists="ListProcessingJobs"),
+    _row(
+        "processingjobs", "ProcessingJobStatus", "FailureReason", reconcile=jobs.reconcile, lists="ListProcessingJobs"
+    ),
     _row(
         "hyperparametertuningjobs",
         "HyperParameterTuningJobStatus",
@@ -75,4 +77,35 @@ ACK_ROWS: Final[tuple[Row, ...]] = (
     _row("models", reconcile=things.reconcile),
     _row("endpointconfigs", reconcile=things.reconcile),
     _row("endpoints", "EndpointStatus", *JOB, reconcile=things.reconcile, lists="ListEndpoints"),
+    _row(
+        "inferencecomponents",
+        "InferenceComponentStatus",
+        *JOB,
+        reconcile=things.reconcile,
+        lists="ListInferenceComponents",
+    ),
+    _row(
+        "notebookinstances",
+        "NotebookInstanceStatus",
+        "FailureReason",
+        "Url",
+        reconcile=things.reconcile,
+        lists="ListNotebookInstances",
+    ),
+    _row("labelingjobs", "LabelingJobStatus", "FailureReason", reconcile=jobs.reconcile, lists="ListLabelingJobs"),
+    _row(
+        "monitoringschedules",
+        "MonitoringScheduleStatus",
+        *JOB,
+        reconcile=things.reconcile,
+        lists="ListMonitoringSchedules",
+    ),
+    _row("notebookinstancelifecycleconfigs", "CreationTime", "LastModifiedTime", reconcile=things.reconcile),
+    _row("featuregroups", "FeatureGroupStatus", "FailureReason", reconcile=things.reconcile),
+    _row("modelpackagegroups", "ModelPackageGroupStatus", reconcile=things.reconcile),
+    _row("pipelines", "PipelineStatus", "CreationTime", "LastModifiedTime", reconcile=things.reconcile),
+    _row("projects", "ProjectStatus", "CreationTime", reconcile=things.reconcile),
 )
+"""Not those whose name in SageMaker has several parts or another member's name (apps, spaces, profiles, job
+definitions), is given by SageMaker (domains, versions of model packages), or that are started, not made (executions).
+"""

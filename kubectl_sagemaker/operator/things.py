@@ -1,8 +1,8 @@
-"""The pass over ACK's models, endpoint configurations and endpoints: created, shown, updated, deleted."""
+"""The pass over what ACK's objects keep in SageMaker, such as models: created, shown, updated, deleted."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kubectl_sagemaker.operator import objects, place, shapes
 from kubectl_sagemaker.operator.jobs import POLL_SECONDS, REST_SECONDS, name_of
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from kubectl_sagemaker.operator.objects import Kube, Object
     from kubectl_sagemaker.operator.place import Aws
     from kubectl_sagemaker.operator.rows import Row
+
+MOVING: Final = frozenset({"Creating", "Updating", "Deleting", "Pending", "InProgress", "CreateInProgress"})
+"""States that pass by themselves; of what no list shows, it is looked when they have."""
 
 
 def reconcile(row: Row, thing: Object, kube: Kube, aws: Aws, now: float) -> float | None:
@@ -38,4 +41,7 @@ def reconcile(row: Row, thing: Object, kube: Kube, aws: Aws, now: float) -> floa
     status = dict(row.dialect.there(row, name, there, answer))
     status |= shapes.properties(row.described, answer, only=row.shown)
     objects.put_status(kube, row, thing, status, now=now)
-    return None if answer.get(f"{kind}Status") is None else now + REST_SECONDS
+    state = answer.get(f"{kind}Status")
+    if state is None:
+        return None
+    return now + (POLL_SECONDS if row.lists is None and state in MOVING else REST_SECONDS)

@@ -85,6 +85,7 @@ ORDINARY: Final[tuple[tuple[Stage, ...], ...]] = (
     (Stage(0, "Pending"), Stage(10, "Scheduled")),
     (Stage(0, "Initializing"), Stage(10, "InProgress"), Stage(40, "Completed")),
     (Stage(0, "Executing"), Stage(30, "Succeeded")),
+    (Stage(0, "Pending"), Stage(2, "CreateInProgress"), Stage(10, "CreateCompleted")),
 )
 """Lifecycles of what a Create request starts: a kind has the first whose states it knows."""
 
