@@ -22,11 +22,14 @@ OLDEST: Final = 11
 TOOLS: Final = ("pytest", "pytest-xdist", "types-PyYAML", "setuptools")
 
 
-def wheel(folder: Path) -> Path:
-    """Build the wheel of what git knows of this checkout, so that nothing left over gets in; return its path."""
+def wheel(folder: Path, *only: str) -> Path:
+    """Build the wheel of what git knows of this checkout, so that nothing left over gets in; return its path.
+
+    `only` names the files and folders to take of it.
+    """
     source = folder / "source"
     listed = subprocess.run(
-        ["git", "-C", str(CHECKOUT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        ["git", "-C", str(CHECKOUT), "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *only],
         capture_output=True,
         check=True,
     )
