@@ -35,6 +35,7 @@ bench: $(VENV)/ready ## figures, side by side; no test
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tests/bench/logs.py
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tests/bench/many.py
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.bench.status
+	@$(BIN)/python tests/bench/reconcile.py
 
 soak: $(VENV)/ready ## hundreds of seeds of the log engine, and a simulated day
 	@$(BIN)/python -m tests.soak

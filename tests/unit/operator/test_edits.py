@@ -202,3 +202,20 @@ def _edits_after(lab: Lab, singular: str, last: int) -> None:
         return False
 
     lab.kills = kills
+
+
+@pytest.mark.parametrize("singular", list(ROW))
+def test_a_spec_that_is_no_request_is_told_and_can_be_put_right(singular: str) -> None:
+    """What a definition would have refused, where the server has none that checks."""
+    lab, row = _lab(singular), ROW[singular]
+    lab.apply(singular, "x", {**SPECS[singular], "tags": 7})
+    lab.settle(4)
+    status = lab.status(singular, "x")
+    assert status[row.state] == row.refused
+    assert "spec.tags is no " in status["additional"]
+    assert _granted(lab, f"Create{row.kind.name}") == 0
+    lab.edit(singular, "x", {"tags": None, **EDITS[singular]})
+    lab.settle(40)
+    if not row.gives_up:
+        _is_right(lab, singular)
+    _goes(lab, singular)
