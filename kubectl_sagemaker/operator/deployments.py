@@ -48,9 +48,9 @@ def reconcile(row: Row, thing: Object, kube: Kube, aws: Aws, now: float) -> floa
     answer = there.describe(row.kind.name, name)
     state = answer["EndpointStatus"] if answer else None
     if answer and state not in {IN_SERVICE, FAILED, STUCK}:
-        # It can't be changed now; the list shows when it can.
+        # It can't be changed now; the list shows when it can, but not when somebody else has deleted it.
         objects.put_status(kube, row, thing, _shown(row, thing, there, name, answer), now=now)
-        return now + REST_SECONDS
+        return now + (WAIT_SECONDS if state == DELETING else REST_SECONDS)
     config = _set(row, thing, kube)
     if config is None:
         if answer:

@@ -577,6 +577,17 @@ def test_an_endpoint_that_failed_is_made_anew_after_an_edit(lab: Lab) -> None:
     assert (lab.asked("DeleteEndpoint"), lab.asked("CreateEndpoint")) == (1, 2)
 
 
+def test_an_endpoint_that_somebody_else_deletes_is_made_again(lab: Lab) -> None:
+    name = in_service(lab)["endpointName"]
+    lab.account.jobs.call("DeleteEndpoint", {"EndpointName": name})
+    assert lab.look("hostingdeployment", "x") == 5, "no list shows that it has gone"
+    assert state(lab, "hostingdeployment") == "Deleting"
+    lab.clock.advance(5)
+    lab.settle(8)
+    assert state(lab, "hostingdeployment") == "InService"
+    assert lab.asked("CreateEndpoint") == 2
+
+
 def test_an_update_that_sagemaker_rolls_back_is_not_asked_for_again(lab: Lab) -> None:
     in_service(lab)
     lab.edit("hostingdeployment", "x", {"kmsKeyId": "key"})
