@@ -244,5 +244,9 @@ class Lab:
         """How often an operation was called."""
         return sum(served.operation == operation for served in self.account.journal)
 
+    def granted(self, operation: str) -> int:
+        """How often it was called and not refused."""
+        return sum((one.operation, one.outcome) == (operation, "ok") for one in self.account.journal)
+
 
 __all__ = ["ROW", "START", "Killed", "Lab", "objects"]

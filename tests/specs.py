@@ -125,3 +125,11 @@ EDITS: Final[dict[str, dict[str, Any]]] = {
     "hostingautoscalingpolicy": {"maxCapacity": 5},
 }
 """A change of each that is one for SageMaker, where it can change what it has."""
+CHILD: Final[dict[str, Any]] = {
+    "RoleArn": ROLE,
+    "AlgorithmSpecification": {"TrainingImage": "image", "TrainingInputMode": "File"},
+    "OutputDataConfig": {"S3OutputPath": "s3://b"},
+    "ResourceConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 5},
+    "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+}
+"""What SageMaker says of a training job that a tuning job has started, beside its tuning job's ARN."""

@@ -28,7 +28,7 @@ from tests.contract.conftest import Api, real
 from tests.environment import PROGRAMS, kubectls
 from tests.lab import ROW
 from tests.servers import ApiServer
-from tests.specs import HOSTING, JOBS, SPECS, TRAINING
+from tests.specs import CHILD, HOSTING, JOBS, SPECS
 from tests.transport import serve
 
 PATIENCE: Final = 60.0
@@ -427,12 +427,3 @@ def test_without_them_it_is_refused(place: Place) -> None:
     """That the test above could fail: who has been given nothing may do nothing."""
     status, answer = place.api.request("GET", place.path("trainingjob"), user="plugin")
     assert (status, answer["reason"]) == (403, "Forbidden")
-
-
-CHILD: Final = {
-    "RoleArn": TRAINING["roleArn"],
-    "AlgorithmSpecification": {"TrainingImage": "image", "TrainingInputMode": "File"},
-    "OutputDataConfig": {"S3OutputPath": "s3://b"},
-    "ResourceConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 5},
-    "StoppingCondition": {"MaxRuntimeInSeconds": 60},
-}

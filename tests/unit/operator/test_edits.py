@@ -72,7 +72,7 @@ def _is_right(lab: Lab, singular: str) -> None:
     """What holds in the end: a job is as it was begun, and was begun once; all else is as it was edited."""
     kind = ROW[singular].kind.name
     if singular in JOBS:
-        assert _granted(lab, f"Create{kind}") == 1
+        assert lab.granted(f"Create{kind}") == 1
     else:
         assert _is_edited(lab, singular)
     assert len(lab.all("model")) <= 2
@@ -80,10 +80,6 @@ def _is_right(lab: Lab, singular: str) -> None:
     status = lab.status(singular, "x")
     assert status[ROW[singular].state] in {"Completed", "Failed", "Stopped", IN_SERVICE, "Created", "DeleteFailed"}
     assert "not there" not in status.get("additional", "")
-
-
-def _granted(lab: Lab, operation: str) -> int:
-    return sum((one.operation, one.outcome) == (operation, "ok") for one in lab.account.journal)
 
 
 def _goes(lab: Lab, singular: str) -> None:
@@ -110,7 +106,7 @@ def test_in_every_state_of_sagemaker_s(singular: str, state: str) -> None:
     lab.edit(singular, "x", EDITS[singular])
     lab.settle(40)
     if state in {"Stopping", "DeleteFailed"}:
-        assert _granted(lab, f"Create{row.kind.name}") == 1
+        assert lab.granted(f"Create{row.kind.name}") == 1
     else:
         _is_right(lab, singular)
     _goes(lab, singular)
@@ -189,7 +185,7 @@ def test_between_any_two_requests(singular: str) -> None:
         life(lab)
         where = f"edited after step {last + 1}: {lab.steps[last]}"
         if singular in JOBS:
-            assert _granted(lab, f"Create{ROW[singular].kind.name}") == 1, where
+            assert lab.granted(f"Create{ROW[singular].kind.name}") == 1, where
         else:
             assert _is_edited(lab, singular), where
         _goes(lab, singular)
@@ -213,7 +209,7 @@ def test_a_spec_that_is_no_request_is_told_and_can_be_put_right(singular: str) -
     status = lab.status(singular, "x")
     assert status[row.state] == row.refused
     assert "spec.tags is no " in status["additional"]
-    assert _granted(lab, f"Create{row.kind.name}") == 0
+    assert lab.granted(f"Create{row.kind.name}") == 0
     lab.edit(singular, "x", {"tags": None, **EDITS[singular]})
     lab.settle(40)
     if not row.gives_up:

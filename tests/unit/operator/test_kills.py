@@ -10,7 +10,7 @@ import pytest
 
 from kubectl_sagemaker.sandbox.sagemaker import Stage, ordinary
 from tests.lab import ROW, Killed, Lab
-from tests.specs import EDITS, ENDPOINT, JOBS, SPECS
+from tests.specs import CHILD, EDITS, ENDPOINT, JOBS, SPECS
 
 Scenario = Callable[[Lab], None]
 
@@ -56,15 +56,6 @@ def _tuning(lab: Lab) -> None:
     assert len(lab.all("trainingjob")) == 2
     lab.delete("hyperparametertuningjob", "x")
     _settle(lab)
-
-
-CHILD: Final = {
-    "RoleArn": "arn:aws:iam::123456789012:role/r",
-    "AlgorithmSpecification": {"TrainingImage": "image", "TrainingInputMode": "File"},
-    "OutputDataConfig": {"S3OutputPath": "s3://b"},
-    "ResourceConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 5},
-    "StoppingCondition": {"MaxRuntimeInSeconds": 60},
-}
 
 
 def _endpoint(lab: Lab) -> None:

@@ -12,7 +12,19 @@ from kubectl_sagemaker.operator.children import FINALIZER as PARENTS
 from kubectl_sagemaker.operator.objects import FINALIZER, OWNER, generated
 from kubectl_sagemaker.sandbox.sagemaker import Stage
 from tests.lab import ROW, Killed, Lab
-from tests.specs import ENDPOINT_CONFIG, HOSTING, JOBS, MODEL, PROCESSING, SCALING, SPECS, TRAINING, TRANSFORM, TUNING
+from tests.specs import (
+    CHILD,
+    ENDPOINT_CONFIG,
+    HOSTING,
+    JOBS,
+    MODEL,
+    PROCESSING,
+    SCALING,
+    SPECS,
+    TRAINING,
+    TRANSFORM,
+    TUNING,
+)
 
 KINDS: Final = {singular: ROW[singular].kind.name for singular in ROW}
 UID: Final = "0123abcd-4567-89ab-cdef-0123456789ab"
@@ -670,15 +682,7 @@ def test_what_is_wrong_with_a_model_is_said_of_its_deployment(lab: Lab) -> None:
 def tuning_with_children(lab: Lab, *, end: str = "Completed") -> str:
     name = running(lab, "hyperparametertuningjob")
     arn = lab.account.jobs.arn("HyperParameterTuningJob", name)
-    request = {
-        "TuningJobArn": arn,
-        "HyperParameters": {"eta": "0.2"},
-        "RoleArn": TRAINING["roleArn"],
-        "AlgorithmSpecification": {"TrainingImage": "image", "TrainingInputMode": "File"},
-        "OutputDataConfig": {"S3OutputPath": "s3://b"},
-        "ResourceConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 5},
-        "StoppingCondition": {"MaxRuntimeInSeconds": 60},
-    }
+    request = {"TuningJobArn": arn, "HyperParameters": {"eta": "0.2"}, **CHILD}
     for number in range(3):
         stages = (Stage(0, "InProgress", "Training"), Stage(20, end, end))
         lab.account.jobs.put("TrainingJob", f"{name}-00{number}-abc", stages, request=request)
