@@ -15,29 +15,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from release import wheel
 from release.project import CHECKOUT, PROJECT, Failure
 
 OLDEST: Final = 11
 """The minor version of the first Python 3 that requires-python allows; a test compares them."""
 TOOLS: Final = ("pytest", "pytest-xdist", "types-PyYAML", "setuptools")
-
-
-def wheel(folder: Path) -> Path:
-    """Build the wheel of what git knows of this checkout, so that nothing left over gets in; return its path."""
-    source = folder / "source"
-    listed = subprocess.run(
-        ["git", "-C", str(CHECKOUT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        capture_output=True,
-        check=True,
-    )
-    for name in filter(None, os.fsdecode(listed.stdout).split("\0")):
-        if (CHECKOUT / name).is_file():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(CHECKOUT / name, source / name)
-    options = ("--quiet", "--disable-pip-version-check", "--no-index", "--no-deps", "--no-build-isolation")
-    _run([sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", str(folder), str(source)])
-    (built,) = folder.glob("*.whl")
-    return built
 
 
 def floors(requirements: Sequence[str]) -> list[str]:
@@ -95,7 +78,7 @@ def main() -> int:
     failed, tried = [], 0
     try:
         with tempfile.TemporaryDirectory(prefix="kubectl-sagemaker-") as folder:
-            built = wheel(Path(folder))
+            built = wheel.build(Path(folder))
             for version, python in pythons():
                 for name, constraints in (("lowest", floors(requirements)), ("newest", [])):
                     tried += 1
