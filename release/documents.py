@@ -15,7 +15,7 @@ from typing import Final
 
 import click
 
-from release import permissions
+from release import manifests, permissions
 from release.project import CHECKOUT, Failure
 
 SCREEN: Final = CHECKOUT / "tests" / "golden" / "table-all-namespaces-120-colour.txt"
@@ -153,6 +153,8 @@ SECTIONS: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
 def documents() -> dict[Path, str]:
     """Every document as it should be; raises Failure if one has no place for its section."""
     found = {CHECKOUT / "docs" / "status.svg": screen()}
+    if not any((CHECKOUT / "plugins").glob("*.yaml")):
+        found[CHECKOUT / "krew-manifest.yaml"] = manifests.unreleased()
     for name, sections in SECTIONS.items():
         path = CHECKOUT / name
         text = path.read_text(encoding="utf-8")
