@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -20,7 +21,11 @@ from release.project import CHECKOUT, PROJECT, Failure
 
 OLDEST: Final = 11
 """The minor version of the first Python 3 that requires-python allows; a test compares them."""
-TOOLS: Final = ("pytest", "pytest-xdist", "types-PyYAML", "setuptools")
+TOOLS: Final = [
+    each
+    for each in tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]["dev"]
+    if each.startswith(("pytest", "types-PyYAML", "setuptools"))
+]
 
 
 def floors(requirements: Sequence[str]) -> list[str]:

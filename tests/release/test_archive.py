@@ -43,6 +43,13 @@ def plain(sandbox: Sandbox) -> Shell:
     return Shell({**sandbox.environment, "PATH": search_path(), "SHELL": "/bin/bash"})
 
 
+def test_one_worker_builds_it_for_all(request: pytest.FixtureRequest) -> None:
+    """Nothing fails where groups are not kept, and everything that is built or started once is so in each worker."""
+    if not request.config.getoption("loadgroup", default=False):
+        pytest.skip("this run has no groups: make test")
+    assert request.node.nodeid.endswith("@archive")
+
+
 @POSIX
 def test_it_holds_four_programs_one_folder_and_the_licences(
     archive: Path, record_property: Callable[[str, object], None]
