@@ -262,7 +262,7 @@ def test_krew_itself_takes_the_checkout_for_an_index(released: Path, tmp_path: P
         assert "should have a platform specified" in unready.stderr
         assert unready.code == 1
     for name, folder in (("checkout", CHECKOUT), ("released", released)):
-        repository = tmp_path / name
+        repository = tmp_path / "repositories" / name
         shutil.copytree(folder / "plugins", repository / "plugins")
         for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "all"]):
             identity = ("-c", "user.name=x", "-c", "user.email=x@example.com")
