@@ -94,6 +94,17 @@ def needs() -> str:
     return text
 
 
+def setup() -> str:
+    """What setup-iam asks."""
+    text = _table("command", "in AWS")
+    for command, actions, more in (
+        ("setup-iam", permissions.SETUP_IAM, ""),
+        ("setup-iam --pod-identity", permissions.SETUP_POD_IDENTITY, ", and `iam:PassRole` on the operator's role"),
+    ):
+        text += _row(f"`operator {command}`", ", ".join(f"`{action}`" for action in actions) + more)
+    return text
+
+
 def role() -> str:
     """A ClusterRole for all commands."""
     role = {
@@ -146,7 +157,7 @@ def _placed(text: re.Match[str]) -> str:
 SECTIONS: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
     "README.md": {"kinds": kinds},
     "docs/flags.md": {"flags": flags},
-    "docs/permissions.md": {"needs": needs, "role": role, "policy": policy},
+    "docs/permissions.md": {"needs": needs, "role": role, "policy": policy, "setup": setup},
 }
 
 
