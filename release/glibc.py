@@ -39,5 +39,6 @@ def check(folder: Path, at_most: str) -> Version:
     """Return the highest version that is asked for; raises Failure, with the file, if it is above `at_most`."""
     asked, path = highest(folder)
     if asked > version(at_most):
-        raise Failure(f"{path.relative_to(folder)} asks for GLIBC {asked[0]}.{asked[1]}, and {at_most} is what it may")
+        name = path.relative_to(folder).as_posix()
+        raise Failure(f"{name} asks for GLIBC {asked[0]}.{asked[1]}, and {at_most} is what it may")
     return asked

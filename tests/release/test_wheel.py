@@ -98,7 +98,7 @@ def bare(built: Path, sandbox: Sandbox, tmp_path: Path) -> Environment:
 def test_it_needs_nothing_else_and_an_extra_adds_what_it_names(bare: Environment) -> None:
     """One environment, filled step by step: pip takes some seconds to fill it."""
     shell = bare.shell
-    assert {each.name for each in bare.programs.glob("kubectl*")} == set(PROGRAMS)
+    assert {each.stem for each in bare.programs.glob("kubectl*")} == set(PROGRAMS)
     script = "import kubectl_sagemaker; print(kubectl_sagemaker.__file__)"
     assert shell.run(str(bare.python), "-I", "-c", script).stdout.startswith(str(bare.python.parents[1]))
     assert shell.sagemaker("--version") == Ran(f"{NUMBER}\n", "", 0)
@@ -143,7 +143,7 @@ def test_what_the_end_to_end_tests_run_is_this_checkouts_wheel(tested: Path) -> 
     assert Path(where[0]).is_relative_to(tested.parent)
     assert where[1] == str(tested.parent) != sys.prefix
     assert package(Path(where[0]).parent) == package(CHECKOUT)
-    assert {each.name for each in tested.glob("kubectl*")} == set(PROGRAMS)
+    assert {each.stem for each in tested.glob("kubectl*")} == set(PROGRAMS)
     assert wheel.pip("--python", str(python), "check").strip() == "No broken requirements found."
 
 
