@@ -8,15 +8,20 @@ BIN := $(VENV)/bin
 # The plugins of this checkout, then the person's own kubectl; .venv has one for machines without.
 export PATH := $(CURDIR)/plugins:$(PATH):$(CURDIR)/$(BIN)
 endif
+INSTALLED := $(VENV)/installed/$(notdir $(BIN))
 TESTS ?=
 
-.PHONY: demo test aws-cli check lint types bench soak lock dist dist-test release notes test-matrix documents clean
+.PHONY: demo test wheel aws-cli check lint types bench soak lock dist dist-test release notes test-matrix documents clean
 
 demo: $(VENV)/ready ## the main job, on the embedded sandbox
 	@sh examples/demo.sh
 
-test: $(VENV)/ready aws-cli ## all tests
-	@$(BIN)/pytest -n 4 --dist loadgroup $(TESTS)
+test: $(VENV)/ready aws-cli wheel ## all tests; whatever runs a program runs that of the wheel, installed
+	@PROGRAMS_UNDER_TEST="$(CURDIR)/$(INSTALLED)" $(BIN)/pytest -n 4 --dist loadgroup $(TESTS)
+
+# An environment with the wheel of this checkout and what it asks for. It is done anew where something has changed.
+wheel: $(VENV)/ready
+	@$(BIN)/python -m release.wheel $(VENV)/installed
 
 # What our token of EKS is compared with: an environment of its own, for it pins packages that we have newer.
 aws-cli: $(VENV)/ready
@@ -74,13 +79,19 @@ documents: $(VENV)/ready ## the docs' tables of flags, kinds and rights, and the
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
 
-$(VENV)/ready: requirements.txt pyproject.toml
+# Every wheel, by its checksum, is fetched once: what is installed afterwards, also by a test, asks no index.
+$(VENV)/wheels/ready: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "error: $(PYTHON) is missing or older than 3.11; name another with PYTHON=python3.x" >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "error: $(PYTHON) has no venv module; install it, on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@echo "building $(VENV) (once, about a minute)" >&2
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+	@rm -rf $(VENV)/wheels
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt --wheel-dir $(VENV)/wheels
+	@touch $@
+
+$(VENV)/ready: $(VENV)/wheels/ready pyproject.toml
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps $(VENV)/wheels/*.whl
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-index --no-build-isolation \
 	  --config-settings editable_mode=compat --editable .
 	@touch $@
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from kubectl_sagemaker import kinds, sagemaker, times
 from kubectl_sagemaker.errors import Error, NotFound, Unauthorized
 from kubectl_sagemaker.jobs import Job
-from kubectl_sagemaker.logs.events import CaughtUp, End, Item, Naming, Note, Pause
+from kubectl_sagemaker.logs.events import CaughtUp, End, Item, Naming, Note, Pause, Transition
 from kubectl_sagemaker.logs.pace import Budget
 from kubectl_sagemaker.logs.read import read
 from kubectl_sagemaker.logs.source import MOST_EVENTS, Source
@@ -116,19 +116,20 @@ class JobLog:
             self._ahead += self.watch.poll()
 
     def opened(self) -> Iterator[Item]:
-        """Until SageMaker has the job; then `source` is there to be read, and the header has been told."""
-        yield from self._ahead
-        if text := sagemaker.untrusted_endpoint(self.env, self.job):
-            yield Note(text)
-        yield from self._creation()
-        if (self.child or self.job.kind.children) and not self.watch.answer:
-            yield from self.watch.poll()
+        """Until SageMaker has the job; then `source` is there to be read, and the header has been told.
+
+        The header says which job it is: the state that the job is found in comes after it.
+        """
+        states: list[Transition] = []
+        for item in self._prepared():
+            if isinstance(item, Transition):
+                states.append(item)
+            else:
+                yield item
         job, region = self.job, self.region
-        if self.child and self.child.from_arn:
-            true_name = self.watch.answer.get(job.kind.name_member)
-            self.watch.job = job = job._replace(job_name=str(true_name or job.job_name))
-        start = (yield from self._beginning()) if self.wanted.since is None else self.wanted.since
-        yield Note(lines.child_header(self.job, self.child) if self.child else lines.header(self.job, region))
+        start = self._beginning() if self.wanted.since is None else self.wanted.since
+        yield Note(lines.child_header(job, self.child) if self.child else lines.header(job, region))
+        yield from states
         if family := lines.family(job.kind, self.watch.answer):
             yield Note(f"{job.title}: {family}")
         self._source = self._made(region, start)
@@ -277,6 +278,26 @@ class JobLog:
             shared=self.shared,
         )
 
+    def _prepared(self) -> Iterator[Item]:
+        """Return once SageMaker has the job, and has been asked for what the header and the first request need."""
+        yield from self._ahead
+        if text := sagemaker.untrusted_endpoint(self.env, self.job):
+            yield Note(text)
+        yield from self._creation()
+        if (self.child or self.job.kind.children) and not self.watch.answer:
+            yield from self.watch.poll()
+        if self.child and self.child.from_arn:
+            true_name = self.watch.answer.get(self.job.kind.name_member)
+            self.watch.job = self.job._replace(job_name=str(true_name or self.job.job_name))
+        # Where there is no region, that is the error, and nobody is asked.
+        sagemaker.region(self.env, self.job)
+        if self.wanted.since is None and self.watch.creation_time is None:
+            yield from self.watch.poll()
+            if self.watch.creation_time is None:
+                yield Note(
+                    "SageMaker does not say when the job was created; searching its log from the beginning of time"
+                )
+
     def _creation(self) -> Iterator[Item]:
         """Return once SageMaker has the job; tell what keeps it from being created.
 
@@ -314,14 +335,10 @@ class JobLog:
             return True
         return True
 
-    def _beginning(self) -> Generator[Item, None, float]:
+    def _beginning(self) -> float:
         """Where the log begins, in seconds: when SageMaker created the job; the resource can be newer."""
-        if self.watch.creation_time is None:
-            yield from self.watch.poll()
-        if self.watch.creation_time is None:
-            yield Note("SageMaker does not say when the job was created; searching its log from the beginning of time")
-            return 0.0
-        return self.watch.creation_time - BEFORE_CREATION
+        created = self.watch.creation_time
+        return 0.0 if created is None else created - BEFORE_CREATION
 
     def _made(self, region: str, start: float) -> Source:
         """Where the events of the job's streams come from, by its row of the registry."""

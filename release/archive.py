@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from release import glibc
 from release.notices import notices
 from release.project import CHECKOUT, PROGRAMS, VERSION, Failure, here
 
@@ -37,6 +38,8 @@ def build(folder: Path) -> Path:
     epoch = _epoch()
     with tempfile.TemporaryDirectory(prefix="kubectl-sagemaker-") as work:
         programs = _frozen(Path(work), epoch)
+        if at_most := os.environ.get("GLIBC_AT_MOST"):
+            glibc.check(programs, at_most)
         shutil.copyfile(CHECKOUT / "LICENSE", programs / "LICENSE")
         (programs / "THIRD_PARTY_NOTICES").write_text(notices(programs / INTERNAL), encoding="utf-8")
         packed = _zip(programs, epoch) if archive.suffix == ".zip" else _tar(programs, epoch)

@@ -15,7 +15,7 @@ from typing import Final
 
 import click
 
-from release import permissions
+from release import manifests, permissions
 from release.project import CHECKOUT, Failure
 
 SCREEN: Final = CHECKOUT / "tests" / "golden" / "table-all-namespaces-120-colour.txt"
@@ -94,6 +94,17 @@ def needs() -> str:
     return text
 
 
+def setup() -> str:
+    """What setup-iam asks."""
+    text = _table("command", "in AWS")
+    for command, actions, more in (
+        ("setup-iam", permissions.SETUP_IAM, ""),
+        ("setup-iam --pod-identity", permissions.SETUP_POD_IDENTITY, ", and `iam:PassRole` on the operator's role"),
+    ):
+        text += _row(f"`operator {command}`", ", ".join(f"`{action}`" for action in actions) + more)
+    return text
+
+
 def role() -> str:
     """A ClusterRole for all commands."""
     role = {
@@ -146,13 +157,15 @@ def _placed(text: re.Match[str]) -> str:
 SECTIONS: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
     "README.md": {"kinds": kinds},
     "docs/flags.md": {"flags": flags},
-    "docs/permissions.md": {"needs": needs, "role": role, "policy": policy},
+    "docs/permissions.md": {"needs": needs, "role": role, "policy": policy, "setup": setup},
 }
 
 
 def documents() -> dict[Path, str]:
     """Every document as it should be; raises Failure if one has no place for its section."""
     found = {CHECKOUT / "docs" / "status.svg": screen()}
+    if not any((CHECKOUT / "plugins").glob("*.yaml")):
+        found[CHECKOUT / "krew-manifest.yaml"] = manifests.unreleased()
     for name, sections in SECTIONS.items():
         path = CHECKOUT / name
         text = path.read_text(encoding="utf-8")

@@ -18,7 +18,7 @@ from string import Template
 from typing import Final
 from urllib.parse import urlsplit
 
-from release.project import CHECKOUT, PLATFORMS, Failure, Platform, version
+from release.project import CHECKOUT, PLATFORMS, VERSION, Failure, Platform, version
 
 TEMPLATE: Final = CHECKOUT / "release" / "krew.yaml"
 CHECKSUMS: Final = "SHA256SUMS"
@@ -130,13 +130,29 @@ def _checked(platform: Platform, path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _text(plugin: Plugin, wanted: str, url: str, sums: Mapping[Platform, str]) -> str:
+def unreleased() -> str:
+    """krew-manifest.yaml until the first release: all that is true by then, and no archive.
+
+    krew refuses a manifest without a platform, so that nothing can be installed by it.
+    """
+    head, _ = _head(PLUGINS[1], VERSION)
+    why = f"# {VERSION} is not released yet, so this names no archive, and krew refuses it: `make release` adds them."
+    return f"{why}\n{head}  platforms: []\n"
+
+
+def _head(plugin: Plugin, wanted: str) -> tuple[str, str]:
+    """What a manifest begins with; and the template of one platform."""
     comment, _, template = TEMPLATE.read_text(encoding="utf-8").partition("\n")
     assert comment.startswith("#")  # noqa: S101  # the template's own, which the manifests go without
-    head, platforms, entry = template.partition("  platforms:\n")
+    head, _, entry = template.partition("  platforms:\n")
     block = "\n    "
     values = {"name": plugin.name, "version": wanted, "short": plugin.short}
-    text = Template(head).substitute(values, long=block.join(plugin.long), caveats=block.join(plugin.caveats))
+    return Template(head).substitute(values, long=block.join(plugin.long), caveats=block.join(plugin.caveats)), entry
+
+
+def _text(plugin: Plugin, wanted: str, url: str, sums: Mapping[Platform, str]) -> str:
+    text, entry = _head(plugin, wanted)
+    platforms = "  platforms:\n"
     for platform, digest in sums.items():
         text += platforms + Template(entry).substitute(
             os=platform.os,

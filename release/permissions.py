@@ -92,6 +92,26 @@ NEEDS: Final = (
     Need(command="TAB", verbs=("list",), namespaces="list"),
 )
 
+ROLES: Final = (
+    "iam:AttachRolePolicy",
+    "iam:CreateRole",
+    "iam:GetRole",
+    "iam:GetRolePolicy",
+    "iam:ListAttachedRolePolicies",
+    "iam:PutRolePolicy",
+    "iam:UpdateAssumeRolePolicy",
+)
+SETUP_IAM: Final = (
+    "eks:DescribeCluster",
+    "iam:AddClientIDToOpenIDConnectProvider",
+    "iam:CreateOpenIDConnectProvider",
+    "iam:GetOpenIDConnectProvider",
+    *ROLES,
+)
+"""What `operator setup-iam` asks; tests/unit/operator/test_iam.py holds that exactly this suffices."""
+SETUP_POD_IDENTITY: Final = ("eks:CreatePodIdentityAssociation", "eks:ListPodIdentityAssociations", *ROLES)
+"""The same with --pod-identity. AWS asks for iam:PassRole besides, which is no operation."""
+
 
 def plurals(group: Group) -> list[str]:
     """The custom resources of a group, by name."""

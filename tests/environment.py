@@ -28,7 +28,15 @@ NAMES: Final = frozenset(
 HERE: Final = Path(sys.executable).parent
 """Where this Python's own programs are, and the kubectl beside it."""
 PROGRAMS: Final = Path(os.environ.get("PROGRAMS_UNDER_TEST") or HERE)
-"""Where the kubectl-smlogs and kubectl-sagemaker are that are tested: this Python's, or an archive's."""
+"""Where the programs are that are tested: this Python's, an installed wheel's or an archive's."""
+
+FROZEN: Final = (PROGRAMS / "_internal").is_dir()
+"""Whether they are an archive's, which has neither the sandbox nor the operator."""
+
+
+def pytest_report_header() -> str:
+    """Say in a run's beginning what it tests."""
+    return f"programs: {PROGRAMS}"
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -45,8 +45,9 @@ def command(speed: float, empty: bool, command_line: tuple[str, ...]) -> int:
     if find_spec("kubectl_sagemaker.sandbox") is None:
         # release/programs.spec leaves it out, as it does its server.
         raise Error("the sandbox is left out of the archives", hint="a checkout or a pip install has it: see README.md")
-    if find_spec("aiohttp") is None:
-        raise Error("the sandbox needs aiohttp", hint="pip install 'kubectl-sagemaker[sandbox]'")
+    for module in ("aiohttp", "prometheus_client"):
+        if find_spec(module) is None:
+            raise Error(f"the sandbox needs {module}", hint="pip install 'kubectl-sagemaker[sandbox]'")
     from kubectl_sagemaker.sandbox.parts import PARTS
     from kubectl_sagemaker.sandbox.server import Sandbox
 

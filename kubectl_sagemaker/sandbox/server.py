@@ -95,7 +95,8 @@ class Sandbox:
 
     def _operate(self, directory: Path) -> Callable[[], None]:
         """Start the operator; return what ends it. It ends by itself with this process, whatever ends that."""
-        program = [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-c", PROGRAM]
+        # -P: the folder that the person stands in, which can have a click.py, is no place for modules.
+        program = [sys.executable, "-P", "-c", PROGRAM]
         poll = max(0.2, POLL_SECONDS / self._speed)
         words = ["operator", "run", "--ack", "--tied", f"--poll={poll}s", f"--selector=!{SCRIPTED}"]
         with (directory / "operator.log").open("wb") as log:

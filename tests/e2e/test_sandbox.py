@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.shell import Ran, Shell, finish
 from tests.e2e.world import ACK, LEGACY
-from tests.environment import HERE, kubectls
+from tests.environment import FROZEN, HERE, PROGRAMS, kubectls
 
 LOOPBACK = "127.0.0.1"
 
@@ -20,7 +20,7 @@ LOOPBACK = "127.0.0.1"
 @pytest.fixture
 def outside(tmp_path: Path) -> Shell:
     """A shell outside of any sandbox, with temporary files in a folder of its own."""
-    path = f"{HERE}{os.pathsep}{os.environ['PATH']}"
+    path = os.pathsep.join([*([] if FROZEN else [str(PROGRAMS)]), str(HERE), os.environ["PATH"]])
     return Shell({**os.environ, "PATH": path, "TMPDIR": str(tmp_path)})
 
 
@@ -116,6 +116,22 @@ def test_speed_scales_its_clock(outside: Shell) -> None:
         "--for=jsonpath={.status.trainingJobStatus}=Completed", "--timeout=15s",
     )  # fmt: skip
     assert ran == Ran(f"trainingjob.{LEGACY}/xgboost-mnist condition met\n", "", 0)
+
+
+def test_modules_of_the_folder_that_one_stands_in_are_no_part_of_it(outside: Shell, tmp_path: Path) -> None:
+    """The operator, which the sandbox starts, would import them instead of its own."""
+    for name in ("click", "yaml", "kubectl_sagemaker"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('not yours')")
+    steps = Path(__file__).parents[2] / "examples" / "xgboost-mnist"
+    command = (
+        f"kubectl apply -f '{steps}/train.yaml' && kubectl wait trainingjobs.{LEGACY}/xgboost-mnist "
+        "--for=jsonpath={.status.trainingJobStatus}=InProgress --timeout=30s"
+    )
+    ran = outside.run(
+        "sh", "-c", 'cd "$TMPDIR" && exec kubectl sagemaker sandbox --empty -- sh -c "$0"', command
+    )  # fmt: skip
+    created, met = (f"trainingjob.{LEGACY}/xgboost-mnist {what}\n" for what in ("created", "condition met"))
+    assert ran == Ran(f"{created}{met}", "", 0)
 
 
 def test_its_environment_leads_nowhere_else(outside: Shell) -> None:

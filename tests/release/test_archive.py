@@ -22,7 +22,8 @@ import pytest
 from kubectl_sagemaker.commands import VERBS
 from kubectl_sagemaker.sandbox import certificate
 from kubectl_sagemaker.sandbox.server import Sandbox
-from release.project import CHECKOUT, PROGRAMS, VERSION, here
+from release import glibc
+from release.project import CHECKOUT, PROGRAMS, VERSION, Failure, here
 from tests.e2e.shell import Ran, Shell, kubeconfig_with, search_path
 from tests.release.conftest import alone
 
@@ -40,6 +41,13 @@ def frozen(sandbox: Sandbox, unpacked: Path, tmp_path: Path) -> Shell:
 def plain(sandbox: Sandbox) -> Shell:
     """A shell that has the checkout's programs."""
     return Shell({**sandbox.environment, "PATH": search_path(), "SHELL": "/bin/bash"})
+
+
+def test_one_worker_builds_it_for_all(request: pytest.FixtureRequest) -> None:
+    """Nothing fails where groups are not kept, and everything that is built or started once is so in each worker."""
+    if not request.config.getoption("loadgroup", default=False):
+        pytest.skip("this run has no groups: make test")
+    assert request.node.nodeid.endswith("@archive")
 
 
 @POSIX
@@ -103,15 +111,12 @@ def test_whose_work_it_contains_is_in_its_notices(unpacked: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="GLIBC is Linux's")
 def test_it_asks_for_no_newer_glibc_than_it_may(unpacked: Path, record_property: Callable[[str, object], None]) -> None:
     """GLIBC_AT_MOST says what it may, 2.28 where releases are built; elsewhere it is this machine's own."""
-    asked = set()
-    for path in unpacked.rglob("*"):
-        content = path.read_bytes() if path.is_file() else b""
-        if content.startswith(b"\x7fELF"):
-            asked |= {tuple(map(int, found.split(b"."))) for found in re.findall(rb"GLIBC_(\d+\.\d+)", content)}
-    highest = max(asked)
-    record_property("archive", f"asks for GLIBC {'.'.join(map(str, highest))}")
-    most = os.environ.get("GLIBC_AT_MOST") or platform.libc_ver()[1]
-    assert highest <= tuple(map(int, most.split(".")))
+    asked = glibc.check(unpacked, os.environ.get("GLIBC_AT_MOST") or platform.libc_ver()[1])
+    shown = f"{asked[0]}.{asked[1]}"
+    record_property("archive", f"asks for GLIBC {shown}")
+    assert glibc.check(unpacked, shown) == asked
+    with pytest.raises(Failure, match=rf"^\S+ asks for GLIBC {shown}, and {asked[0]}\.{asked[1] - 1} is what it may$"):
+        glibc.check(unpacked, f"{asked[0]}.{asked[1] - 1}")
 
 
 LINES = (

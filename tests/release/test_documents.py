@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +12,9 @@ import pytest
 
 from release import documents
 from release.project import CHECKOUT
+from tests.e2e.shell import Shell, search_path
 
+README: Final = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS: Final = [CHECKOUT / "README.md", CHECKOUT / "CONTRIBUTING.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
 
 
@@ -28,6 +32,47 @@ def test_what_the_program_writes_is_up_to_date() -> None:
 def test_what_a_document_links_to_is_there(path: Path) -> None:
     targets = re.findall(r"\]\((?!https?:)([^)#\s]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
     assert [target for target in targets if not (path.parent / target).exists()] == []
+
+
+EXAMPLES: Final = README.partition("\n## Install\n")[0]
+"""What README shows of the made-up world of the demo."""
+
+
+def plain(line: str) -> str:
+    """A line without what differs from run to run: times, ages, how many jobs there are, and how wide a column is."""
+    line = re.sub(r"\b\d+ (running|completed|failed|stopped)\b", r"N \1", line)
+    line = re.sub(r"timeline .*took", "timeline took", re.sub(r"\d\d:\d\d:\d\d", "TIME", line))
+    return " ".join(re.sub(r"\b(\d+[dhms])+\b", "AGE", line).split())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="examples are for a POSIX shell")
+def test_readmes_examples_are_real_output(tmp_path: Path) -> None:
+    blocks = re.findall(r"^```console\n\$ (.*?)^```", EXAMPLES, re.MULTILINE | re.DOTALL)
+    shown = {command: output for command, _, output in (block.partition("\n") for block in blocks)}
+    assert len(shown) == 5
+    parts = {each: f"{{ echo '=== {each}'; {each}; code=$?; echo '$ echo $?'; echo $code; }}" for each in shown}
+    # The main job has half a minute to go; the list was made when it had ended.
+    follow, listed = (
+        parts.pop(each) for each in ("kubectl smlogs trainingjob xgboost-mnist -f", "kubectl sagemaker status")
+    )
+    script = "\n".join(["exec 2>&1", f'{follow} >"$0" 2>&1 &', *parts.values(), "wait", 'cat "$0"', listed])
+    shell = Shell({**os.environ, "PATH": search_path(), "KUBECTL_SMLOGS_OUTPUT": "short"})
+    ran = shell.sagemaker("sandbox", "--", "sh", "-c", script, str(tmp_path / "followed"))
+    assert (ran.stderr, ran.code) == ("", 0)
+    given = dict(part.split("\n", 1) for part in ran.stdout.removeprefix("=== ").split("\n=== "))
+    # A state of two seconds may not be seen.
+    unseen = "xgboost-mnist: InProgress Uploading"
+    for command, output in shown.items():
+        wanted, found = (
+            [plain(line) for line in text.splitlines() if line != unseen] for text in (output, given[command])
+        )
+        if "$ echo $?" not in wanted:
+            del found[found.index("$ echo $?") :]
+        if "…" in wanted:
+            begin = len(wanted[: wanted.index("…")])
+            end = len(wanted) - begin - 1
+            wanted, found = wanted[:begin] + wanted[-end:], found[:begin] + found[-end:]
+        assert found == wanted
 
 
 def test_each_message_that_is_explained_is_one_of_the_program() -> None:

@@ -19,6 +19,7 @@ import pytest
 
 from kubectl_sagemaker.sandbox.server import Sandbox
 from release.archive import _zip
+from release.manifests import unreleased
 from release.notes import notes
 from release.project import CHECKOUT, PLATFORMS, VERSION, Failure, Platform, here
 from tests.e2e.shell import Ran, Shell
@@ -119,14 +120,34 @@ def test_the_manifests_hold_to_krews_rules(archives: Path, tmp_path: Path) -> No
     ]
 
 
-def test_the_checkouts_own_manifests_hold_to_them_too() -> None:
-    """From the first release on there are some."""
-    for path in (CHECKOUT / "plugins").glob("*.yaml"):
+def test_the_checkout_is_an_index_whose_manifests_hold_to_them_too() -> None:
+    """Of released versions; before the first there are none, and krew-manifest.yaml names no archive."""
+    import yaml
+
+    plugins, own = CHECKOUT / "plugins", CHECKOUT / "krew-manifest.yaml"
+    found = {path.stem: path for path in plugins.glob("*.yaml")}
+    assert found.keys() in (set(), {"smlogs", "sagemaker"})
+    assert not any(path.is_symlink() for path in (own, *plugins.iterdir()))
+    for path in found.values():
         first = re.search(r"^    uri: (\S+)/", path.read_text(), re.MULTILINE)
         assert first
         check(path, first[1])
-        if path.stem == "sagemaker":
-            assert path.read_bytes() == (CHECKOUT / "krew-manifest.yaml").read_bytes()
+    if found:
+        assert own.read_bytes() == found["sagemaker"].read_bytes()
+        return
+    manifest = yaml.safe_load(own.read_text())
+    # All that krew shows is there, and "should have a platform specified" is what it says.
+    assert manifest["spec"].pop("platforms") == []
+    assert (manifest["metadata"]["name"], manifest["spec"]["version"]) == ("sagemaker", VERSION)
+    assert not re.search(r"sha256|uri|https?:", own.read_text())
+
+
+def test_a_release_takes_the_place_of_what_says_that_there_is_none(archives: Path, tmp_path: Path) -> None:
+    into = checkout(tmp_path)
+    (into / "krew-manifest.yaml").write_text(unreleased())
+    done = release(VERSION, str(archives), URL, str(into))
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert (into / "krew-manifest.yaml").read_bytes() == (into / "plugins" / "sagemaker.yaml").read_bytes()
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -228,6 +249,30 @@ def test_krew_itself_installs_it(released: Path, archive: Path, sandbox: Sandbox
         ran = person.run("kubectl", "krew", "install", f"--manifest={manifest}", f"--archive={archive}")
         assert ran.code == 0, ran.stderr
     assert person.smlogs("mnist", "-q", "-o", "raw", "--tail", "1") == Ran("step 4 of algo-1\n", "", 0)
+
+
+@pytest.mark.skipif(shutil.which("kubectl-krew") is None, reason="krew is not installed")
+def test_krew_itself_takes_the_checkout_for_an_index(released: Path, tmp_path: Path) -> None:
+    """As the checkout is before its first release, and with the manifests of one."""
+    path = os.pathsep.join([str(Path(next(iter(kubectls().values()))).parent), os.environ["PATH"]])
+    root = str(tmp_path / "krew")
+    person = Shell({**os.environ, "PATH": path, "KREW_ROOT": root, "KREW_NO_UPGRADE_CHECK": "1"})
+    unready = person.run("kubectl", "krew", "install", f"--manifest={CHECKOUT / 'krew-manifest.yaml'}", "--archive=x")
+    if not any((CHECKOUT / "plugins").glob("*.yaml")):
+        assert "should have a platform specified" in unready.stderr
+        assert unready.code == 1
+    for name, folder in (("checkout", CHECKOUT), ("released", released)):
+        repository = tmp_path / "repositories" / name
+        shutil.copytree(folder / "plugins", repository / "plugins")
+        for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "all"]):
+            identity = ("-c", "user.name=x", "-c", "user.email=x@example.com")
+            subprocess.run(["git", "-C", str(repository), *identity, *words], check=True)
+        ran = person.run("kubectl", "krew", "index", "add", name, f"file://{repository}")
+        assert ran.code == 0, ran.stderr
+    ran = person.run("kubectl", "krew", "search")
+    shown = {line.split()[0] for line in ran.stdout.splitlines()[1:]}
+    assert {"released/smlogs", "released/sagemaker"} <= shown
+    assert "failed to read or parse" not in ran.stderr
 
 
 def test_a_zip_unpacks_as_krew_unpacks_it(tmp_path: Path) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from typing import Any, Final
 
 import pytest
 
+from release import wheel
 from release.project import CHECKOUT, PLATFORMS
 
 WORKFLOWS: Final = sorted((CHECKOUT / ".github" / "workflows").glob("*.yaml"))
@@ -53,4 +56,23 @@ def test_the_release_builds_every_platform() -> None:
     linux = {f"linux-{entry['arch']}" for entry in jobs["linux"]["strategy"]["matrix"]["include"]}
     desktop = {entry["name"] for entry in jobs["desktop"]["strategy"]["matrix"]["include"]}
     assert linux | desktop == {f"{platform.os}-{platform.arch}" for platform in PLATFORMS}
-    assert all("manylinux_2_28" in entry["image"] for entry in jobs["linux"]["strategy"]["matrix"]["include"])
+    for entry in jobs["linux"]["strategy"]["matrix"]["include"]:
+        machine = {"amd64": "x86_64", "arm64": "aarch64"}[entry["arch"]]
+        name = rf"quay\.io/pypa/manylinux_2_28_{machine}:\d{{4}}\.\d\d\.\d\d-\d+@sha256:[0-9a-f]{{64}}"
+        assert re.fullmatch(name, entry["image"]), "pinned to a digest"
+    assert jobs["linux"]["env"]["GLIBC_AT_MOST"] == "2.28"
+
+
+@pytest.mark.skipif(shutil.which("actionlint") is None, reason="actionlint is not installed")
+def test_actionlint_finds_nothing() -> None:
+    """It knows the workflows' schema, the contexts that each key may use, and the runners' names."""
+    command = ["actionlint", *map(str, WORKFLOWS)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("", 0)
+
+
+def test_the_operators_image_is_made_of_what_the_wheel_is_made_of() -> None:
+    text = (CHECKOUT / "Dockerfile").read_text()
+    copied = [word for line in re.findall(r"^COPY (.*)$", text, re.MULTILINE) for word in line.split()[:-1]]
+    assert sorted(copied) == sorted([*wheel.ABOUT, wheel.PACKAGE])
+    assert '"/src[operator]"' in text

@@ -150,7 +150,11 @@ def test_what_is_wrong_is_said_with_its_name_and_without_secrets(
         ("a: b\nusers: *secret", "is no valid YAML, line 2"),
         ("a: !!python/object:secret {}", "is no valid YAML, line 1"),
         ("\x00", "is no valid YAML"),
-        ("[" * 100_000, "is no valid YAML"),
+        ("[" * 100_000, "is no valid YAML, line 1"),
+        ("- " * 100_000, "is no valid YAML, line 1"),
+        ("{secret: " * 100_000, "is no valid YAML, line 1"),
+        # libyaml has a limit of its own, of 1,000 levels, from 0.2.6 on; before, it has none.
+        ("a: b\nusers: " + "[" * 200 + "]" * 200, "is no valid YAML, line 2"),
         ("- secret", "is no mapping with clusters, users and contexts"),
         ("secret", "is no mapping with clusters, users and contexts"),
         ("users: secret", "users in kubeconfig"),
@@ -170,6 +174,17 @@ def test_a_broken_kubeconfig_is_named_without_its_text(tmp_path: Path, text: str
     assert message in raised.value.message
     assert str(file) in raised.value.message
     assert "secret" not in raised.value.message
+
+
+def test_an_extension_may_be_nested(tmp_path: Path) -> None:
+    nested = "[" * 90 + "]" * 90
+    file = write(
+        tmp_path / "config",
+        f"current-context: c\n"
+        f"contexts: [{{name: c, context: {{cluster: c}}}}]\n"
+        f"clusters: [{{name: c, cluster: {{server: 'https://c.example', extensions: {nested}}}}}]\n",
+    )
+    assert load(Connection(kubeconfig=str(file))).server == "https://c.example"
 
 
 def test_users_null_is_an_unknown_user(tmp_path: Path) -> None:

@@ -5,13 +5,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 import pytest
 
-from kubectl_sagemaker.errors import Error, NotFound
+from kubectl_sagemaker.errors import Error, Forbidden, NotFound
 from kubectl_sagemaker.operator import iam
 from kubectl_sagemaker.operator.shapes import service_model
+from release import permissions
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/ABC"
 
@@ -21,8 +23,9 @@ class Account:
 
     region: str | None = "us-west-2"
 
-    def __init__(self, issuer: str | None = f"https://{ISSUER}") -> None:
+    def __init__(self, issuer: str | None = f"https://{ISSUER}", allowed: Collection[str] | None = None) -> None:
         self.issuer = issuer
+        self.allowed = allowed
         self.roles: dict[str, dict[str, Any]] = {}
         self.providers: dict[str, list[str]] = {}
         self.associations: list[dict[str, Any]] = []
@@ -35,6 +38,9 @@ class Account:
         shape = service_model(service).operation_model(operation).input_shape
         report = ParamValidator().validate(parameters, shape) if shape is not None else None
         assert report is None or not report.has_errors(), report.generate_report()
+        # Anybody may ask who they are.
+        if self.allowed is not None and f"{service}:{operation}" not in {*self.allowed, "sts:GetCallerIdentity"}:
+            raise Forbidden(f"no {service}:{operation}")
         if not operation.startswith(("Get", "List", "Describe")):
             self.changes.append(operation)
         return getattr(self, operation)(**parameters) or {}
@@ -112,6 +118,28 @@ def test_everything_is_made_and_the_second_time_nothing() -> None:
     before = list(account.changes)
     assert iam.carry_out(account, plan(account)) == []
     assert account.changes == before
+
+
+def set_up(allowed: Collection[str], *, pod_identity: bool) -> None:
+    """On an account that has nothing, and on one where each thing is there and differs."""
+    account = Account(allowed=allowed)
+    wanted = plan(account, pod_identity=pod_identity)
+    iam.carry_out(account, wanted)
+    for role in account.roles.values():
+        role["trust"]["Statement"] = []
+    for provider in account.providers.values():
+        provider.clear()
+    iam.carry_out(account, wanted)
+
+
+@pytest.mark.parametrize(
+    ("pod_identity", "actions"), [(False, permissions.SETUP_IAM), (True, permissions.SETUP_POD_IDENTITY)]
+)
+def test_exactly_the_documented_actions_suffice(pod_identity: bool, actions: tuple[str, ...]) -> None:
+    set_up(actions, pod_identity=pod_identity)
+    for action in actions:
+        with pytest.raises(Forbidden, match=f"^no {action}$"):
+            set_up({*actions} - {action}, pod_identity=pod_identity)
 
 
 def test_planning_changes_nothing() -> None:

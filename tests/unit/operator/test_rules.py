@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
 
 from kubectl_sagemaker.errors import Forbidden, Invalid, Throttled, Unavailable
+from kubectl_sagemaker.operator import iam
 from kubectl_sagemaker.operator.children import FINALIZER as PARENTS
 from kubectl_sagemaker.operator.objects import FINALIZER, OWNER, generated
 from kubectl_sagemaker.sandbox.sagemaker import Stage
@@ -32,8 +34,12 @@ FAILING: Final = (Stage(0, "InProgress"), Stage(5, "Failed", "Failed"))
 
 
 @pytest.fixture
-def lab() -> Lab:
-    return Lab()
+def lab() -> Iterator[Lab]:
+    """Whatever a test does there, the role's policy has to allow."""
+    lab = Lab()
+    yield lab
+    asked = {served.operation for served in lab.account.journal if served.operation}
+    assert asked <= {name.partition(":")[2] for name in iam.operations()}
 
 
 def state(lab: Lab, singular: str, name: str = "x") -> str | None:
