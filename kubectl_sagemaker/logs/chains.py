@@ -155,7 +155,7 @@ class Chains:
 
     def scan(self, share: Share) -> Iterator[Aside | Page]:
         """A wide scan of one job at once, by which it is seen whether its log is complete."""
-        yield from self._chain(share.source, self.memory.floor)
+        yield from self._chain(share.source, self.memory.floor, share)
 
     def _split(self) -> None:
         """Let each go on by itself, from where all are."""
@@ -212,11 +212,12 @@ class Chains:
         yield from self._chain(self._source, self.memory.floor)
         self.memory.base = newest
 
-    def _chain(self, source: Source, start: int) -> Iterator[Aside | Page]:
-        """One chain's new events, a page at a time."""
+    def _chain(self, source: Source, start: int, share: Share | None = None) -> Iterator[Aside | Page]:
+        """One chain's new events, a page at a time; of a share's own chain, by what the share has joined by then."""
         try:
             for item in source.pages(source.query.parameters(start)):
-                yield self._new(item) if isinstance(item, list) else item
+                chains = (share and share.chains) or self
+                yield chains._new(item) if isinstance(item, list) else item
         except NotFound:
             yield from absent(source)
 
@@ -229,7 +230,10 @@ class Chains:
             return self.shares[0] if alone else by_job[job_of(event["logStreamName"])]
 
         now = self._source.now()
-        fresh = self.memory.take([event for event in page if event["timestamp"] >= share_of(event).start], sight=now)
+        # A chain that began before a wide scan was complete can bring what has been forgotten since: it was seen then.
+        known = self.memory.remembered_from
+        page = [event for event in page if event["timestamp"] >= max(known, share_of(event).start)]
+        fresh = self.memory.take(page, sight=now)
         for event in fresh:
             share = share_of(event)
             share.newest_sight = now

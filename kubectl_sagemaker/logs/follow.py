@@ -76,6 +76,8 @@ class Follower:
                     found = yield from self._arriving(chains.scan(self._share))
                 if not found or now() >= self._last_call:
                     return
+                # Meanwhile they can have gone apart.
+                continue
             yield from self._arriving(chains.turn())
             if (due := min(chains.due, self.watch.due)) > now():
                 yield Pause(due)
