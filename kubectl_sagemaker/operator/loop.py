@@ -40,7 +40,8 @@ RENEWAL_SECONDS: Final = 10.0
 class Door:
     """A pass's door to the cluster, which tells the store what the operator writes, and lists from the store.
 
-    What a look writes of its own object is no news; what it does to another (makes it, deletes it) `told` is told.
+    What a look writes of its own object is no news, unless the answer shows that somebody else has changed it, too;
+    what it does to another (makes it, deletes it) `told` is told.
     """
 
     def __init__(
@@ -59,7 +60,12 @@ class Door:
         api = self._kept.get((answer.get("apiVersion", ""), answer.get("kind", "")))
         if method != "GET" and api is not None:
             key = key_of(api.resource, answer)
-            own = key == getattr(self._looking, "at", None)
+            own = key == getattr(self._looking, "at", None) and not (
+                # Deleted or edited since it was read, which the watch brings too late: the version is an older one.
+                path.endswith("/status")
+                and (known := self._store.get(key)) is not None
+                and known["metadata"].get("generation") != answer["metadata"].get("generation")
+            )
             if self._store.put(api.resource, answer, own=own) and not own:
                 self._told(key, answer, False)
         return answer

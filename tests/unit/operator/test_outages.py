@@ -299,3 +299,20 @@ def test_a_lease_that_can_t_be_renewed_is_stood_for_all_the_time(caplog: pytest.
     lab.cluster_away = False
     leader.step()
     assert leader.acting.is_set()
+
+
+@pytest.mark.parametrize("singular", JOBS)
+def test_a_deletion_while_its_state_is_being_written_is_not_missed(singular: str) -> None:
+    """The answer shows it, and the watch tells it of a version that is older than the operator's own write."""
+    lab = Lab()
+    loop = Loop(lab)
+
+    def lifecycle(kind: str, parameters: Any) -> tuple[Stage, ...]:
+        del kind, parameters
+        if not lab.get(singular, "x")["metadata"].get("deletionTimestamp"):
+            lab.delete(singular, "x")
+        return (Stage(0, "InProgress"), Stage(1e6, "Completed"))
+
+    lab.account.jobs.lifecycle = lifecycle
+    lab.apply(singular, "x", SPECS[singular])
+    assert loop.run(60, lambda: not lab.there(singular, "x")) < 60
