@@ -1,8 +1,9 @@
 """How long the person waits between Enter and the first line, beside `kubectl get` of the same object in the same run.
 
-python tests/bench/startup.py [--runs 15] [--archive FILE] [PROGRAM…]
+python tests/bench/startup.py [--runs 15] [--archive FILE] [--aws FILE] [PROGRAM…]
 
-An archive that `make dist` has built is timed too; PROGRAM is a further command line, such as another plugin's.
+An archive that `make dist` has built is timed too; PROGRAM is a further command line, such as another plugin's. The aws
+that kubectl runs is the tests' version 1, unless --aws names another, such as a version 2, which takes longer.
 
 Against a real API server over verified TLS, by a static token and by `aws eks get-token`, whose token a webhook checks
 as EKS does; at round trips of 0, 30 and 100 ms to the API server and to AWS.
@@ -213,6 +214,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=15)
     parser.add_argument("--archive", type=Path, default=built())
+    parser.add_argument("--aws", type=Path, default=Path(sys.prefix, "aws-cli", "bin", "aws"))
     parser.add_argument("programs", nargs="*")
     options = parser.parse_args()
     crds = os.environ.get("SAGEMAKER_CRDS")
@@ -227,7 +229,9 @@ def main() -> None:
         account = stack.enter_context(served("--lines", "1000", "--streams", "1"))
         aws = account.environment["AWS_ENDPOINT_URL"]
         put(api)
-        bins = [str(Path(sys.executable).parent), str(Path(sys.prefix, "aws-cli", "bin"))]
+        (folder / "bin").mkdir()
+        (folder / "bin" / "aws").symlink_to(options.aws.absolute())
+        bins = [str(Path(sys.executable).parent), str(folder / "bin")]
         environment = {
             **account.environment,
             "HOME": str(folder),

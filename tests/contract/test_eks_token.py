@@ -6,6 +6,7 @@ import base64
 import functools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -160,26 +161,38 @@ CASES: Final[Mapping[str, Case]] = {
 }
 
 
+ENDPOINT_VARIABLES: Final = (2, 13)
+"""Version 2 of aws-cli reads AWS_ENDPOINT_URL, by which it reaches a local STS, from here on."""
+SINCE: Final = {"eusc-de-east-1": (2, 30)}
+"""From which version 2 knows a partition: 2.23.6 gives this one the commercial one's address (measured)."""
+
+
 @functools.cache
 def programs() -> Mapping[str, str]:
     """The aws of each version: 1 beside this Python, from its own requirements, 2 where PATH has it."""
     found = {}
     if (own := Path(sys.prefix, "aws-cli", "bin", "aws")).exists():
         found["1"] = str(own)
-    if (other := shutil.which("aws")) is not None:
-        version = subprocess.run([other, "--version"], capture_output=True, text=True, check=False).stdout
-        if version.startswith("aws-cli/2."):
-            found["2"] = other
+    if (other := shutil.which("aws")) is not None and ENDPOINT_VARIABLES <= version(other) < (3,):
+        found["2"] = other
     return found
+
+
+@functools.cache
+def version(aws: str) -> tuple[int, ...]:
+    """What `aws --version` begins with, as numbers."""
+    said = subprocess.run([aws, "--version"], capture_output=True, text=True, check=False).stdout
+    numbers = re.match(r"aws-cli/(\d+)\.(\d+)\.(\d+)", said)
+    return tuple(map(int, numbers.groups())) if numbers else ()
 
 
 @pytest.fixture(params=["1", "2"])
 def aws(request: pytest.FixtureRequest) -> str:
     """An aws-cli."""
-    version: str = request.param
-    if version not in programs():
-        pytest.skip("aws-cli 1 was not built: see `make test`" if version == "1" else "PATH has no aws-cli 2")
-    return programs()[version]
+    major: str = request.param
+    if major not in programs():
+        pytest.skip("aws-cli 1 was not built: see `make test`" if major == "1" else "PATH has no aws-cli 2.13 or newer")
+    return programs()[major]
 
 
 @pytest.fixture
@@ -257,6 +270,8 @@ def test_the_token_is_the_one_that_aws_cli_prints(
     name: str, aws: str, server: sts.Sts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = CASES[name]
+    if (2,) <= version(aws) < SINCE.get(name, ()):
+        pytest.skip("this aws-cli is older than the partition")
     prepare(case, server, tmp_path, monkeypatch)
     theirs = by_command(aws, case)
     at_second_of(theirs, monkeypatch)
