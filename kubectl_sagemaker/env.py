@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from kubectl_sagemaker.errors import Error, TimedOut, Usage
+from kubectl_sagemaker.errors import Error, Interrupted, Usage
 
 if TYPE_CHECKING:
     from kubectl_sagemaker.aws import Account, Aws
@@ -90,7 +91,7 @@ class Env:
 
     @contextmanager
     def deadline(self, seconds: float | None) -> Iterator[None]:
-        """Raise TimedOut in what runs inside, whatever it waits for, once `seconds` have passed; None: never."""
+        """End the process with exit code 5, whatever it waits for, once `seconds` have passed; None: never."""
         if seconds is None:
             yield
             return
@@ -98,14 +99,20 @@ class Env:
             raise Usage("--timeout can't be honoured on this system: it has no alarm signal")
 
         def passed(signum: int, frame: FrameType | None) -> NoReturn:
+            # Not by an exception: see cli.py's signals.
             del signum, frame
-            raise TimedOut(f"timed out after {seconds:g} s")
+            with suppress(OSError):
+                os.write(2, f"error: timed out after {seconds:g} s\n".encode())
+            os._exit(5)
 
-        before = signal.signal(signal.SIGALRM, passed)
+        signal.signal(signal.SIGALRM, passed)
         # A timer of 0 would never ring.
         signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-6))
         try:
             yield
+        except Interrupted as signalled:
+            if signalled.number == signal.SIGALRM:
+                passed(signal.SIGALRM, None)
+            raise
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before)

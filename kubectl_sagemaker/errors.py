@@ -75,5 +75,9 @@ class Ended(Error):
         self.exit_code = exit_code
 
 
-class TimedOut(BaseException):
-    """--timeout passed (exit 5). It comes from a signal, as KeyboardInterrupt does: who catches Error lets it pass."""
+class Interrupted(BaseException):
+    """A signal came to a command that has to clean up; once it has, the process ends as the signal would end it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
 from typing import Any, Final, Self
 
+from kubectl_sagemaker.errors import Interrupted
+
 ENTER: Final = "\x1b[?1049h\x1b[?25l\x1b[?7l"
 """The other screen, without a cursor, and without wrapping: a character that is wider there than we think moves nothing
 but the end of its own line."""
@@ -18,12 +20,14 @@ BEGIN: Final = "\x1b[?2026h\x1b[H"
 END: Final = "\x1b[J\x1b[?2026l"
 """What lies between is shown at once, by terminals that know how; the others see each line replaced, never erased."""
 SIGNALS: Final = ("SIGWINCH", "SIGTSTP", "SIGCONT")
+ENDS: Final = ("SIGINT", "SIGTERM", "SIGALRM")
 
 
 class Screen:
     """A context manager; `draw` replaces what is shown.
 
-    `wake` is called when there is a reason to draw: a new size, or Ctrl-Z, which leaves the terminal clean too.
+    `wake` is called when there is a reason to draw: a new size, Ctrl-Z, which leaves the terminal clean too, or
+    Ctrl-C, SIGTERM or --timeout's alarm, on which `draw` raises Interrupted; a second one ends the process at once.
     """
 
     def __init__(self, write: Callable[[str], None], wake: Callable[[], None]) -> None:
@@ -31,6 +35,7 @@ class Screen:
         self._wake = wake
         self._shown: object = None
         self._stopping = False
+        self._ended_by = 0
         self._before: dict[signal.Signals, Any] = {}
 
     @property
@@ -48,8 +53,9 @@ class Screen:
         return max(1, (columns or usual_columns) - 1), lines or usual_lines
 
     def __enter__(self) -> Self:
-        for name in SIGNALS:
-            if number := getattr(signal, name, None):
+        for name in (*SIGNALS, *ENDS):
+            number = getattr(signal, name, None)
+            if number and signal.getsignal(number) is not signal.SIG_IGN:
                 self._before[number] = signal.signal(number, self._heard)
         self._write(ENTER)
         return self
@@ -63,6 +69,8 @@ class Screen:
 
     def draw(self, lines: Sequence[str]) -> None:
         """Show these lines, of which there are no more than the terminal has; nothing is sent if they stand there."""
+        if self._ended_by:
+            raise Interrupted(self._ended_by)
         if self._stopping:
             self._stopping = False
             self._write(LEAVE)
@@ -77,6 +85,9 @@ class Screen:
     def _heard(self, number: int, frame: FrameType | None) -> None:
         """Note what has happened; a handler must not write, for it can come in the midst of a write."""
         del frame
+        if signal.Signals(number).name in ENDS:
+            self._ended_by = number
+            signal.signal(number, signal.SIG_DFL)
         self._stopping = self._stopping or number == getattr(signal, "SIGTSTP", None)
         self._shown = None
         self._wake()

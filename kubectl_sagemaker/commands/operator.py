@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from kubectl_sagemaker.errors import Error, Forbidden, NotFound, Usage
+from kubectl_sagemaker.errors import Error, Forbidden, Interrupted, NotFound, Usage
 from kubectl_sagemaker.kinds import LEGACY
 from kubectl_sagemaker.options import ACCOUNT, CONNECTION, DURATION, SELECTOR, TALK, Command, Flag, Parsed, shared
 
@@ -200,8 +200,8 @@ def run_it(
         operator.run()
     else:
         _serve(operator, health, env)
-    # Quiet, and with the code of who ends on a signal.
-    raise SystemExit(128 + stopped[0] if stopped else 0)
+    if stopped:
+        raise Interrupted(stopped[0])
 
 
 def _serve(operator: Any, health: tuple[str, int], env: Env) -> None:

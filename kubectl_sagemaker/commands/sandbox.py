@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from types import FrameType
 
 import click
 
-from kubectl_sagemaker.errors import Error
+from kubectl_sagemaker.errors import Error, Interrupted
 from kubectl_sagemaker.kubeconfig import reason
 from kubectl_sagemaker.options import Command, Flag
 
@@ -52,43 +53,50 @@ def command(speed: float, empty: bool, command_line: tuple[str, ...]) -> int:
     from kubectl_sagemaker.sandbox.server import Sandbox
 
     words = list(command_line) or [os.environ.get("SHELL") or "sh"]
+    running = Running()
+    running.listen()
     with Sandbox(speed=speed, parts=() if empty else PARTS, operator=True) as sandbox:
-        return _run(words, sandbox.environment)
+        return running.run(words, sandbox.environment)
 
 
-def _run(words: list[str], environment: dict[str, str]) -> int:
-    """Run a command to its end and return its exit code; 128 + N for a signal, as shells do.
+@dataclass(slots=True)
+class Running:
+    """The command, once it has been started, and the signals that came before."""
 
-    Ctrl-C goes from the terminal to the command as well, which decides what it means; SIGTERM is passed on, and so is
-    SIGHUP, by which a terminal that is closed would end this process before it has cleaned up.
-    """
     process: subprocess.Popen[bytes] | None = None
-    early: list[int] = []
+    early: list[int] = field(default_factory=list)
 
-    def pass_on(signum: int, frame: FrameType | None) -> None:
+    def listen(self) -> None:
+        """Hear of signals, for good: nothing is to interrupt the starting and the cleaning up.
+
+        Ctrl-C goes from the terminal to the command as well, which decides what it means; SIGTERM is passed on, and so
+        is SIGHUP, by which a terminal that is closed would end this process before it has cleaned up.
+        """
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            if number := getattr(signal, name, None):
+                signal.signal(number, self._heard)
+
+    def _heard(self, number: int, frame: FrameType | None) -> None:
         del frame
-        if process is None:
-            early.append(signum)
-        else:
-            process.send_signal(signum)
+        if self.process is None:
+            self.early.append(number)
+        elif number != signal.SIGINT:
+            self.process.send_signal(number)
 
-    def leave_it(signum: int, frame: FrameType | None) -> None:
-        del signum, frame
-
-    # Before the command starts, so that it never outlives us. It inherits no handlers, as it would SIG_IGN. They stay:
-    # nothing is to interrupt the cleaning up.
-    for name, handler in (("SIGINT", leave_it), ("SIGTERM", pass_on), ("SIGHUP", pass_on)):
-        if name in signal.Signals.__members__:
-            signal.signal(signal.Signals[name], handler)
-    try:
-        process = subprocess.Popen(words, env=environment)
-    except OSError as error:
-        code = 127 if isinstance(error, FileNotFoundError) else 126
-        raise _NotStarted(f"can't run {words[0]}: {reason(error)}", code) from error
-    for signum in early:
-        process.send_signal(signum)
-    code = process.wait()
-    return code if code >= 0 else 128 - code
+    def run(self, words: list[str], environment: dict[str, str]) -> int:
+        """Run a command to its end and return its exit code; 128 + N for a signal, as shells do."""
+        if self.early:
+            raise Interrupted(self.early[0])
+        try:
+            # It inherits no handlers, as it would SIG_IGN.
+            self.process = subprocess.Popen(words, env=environment)
+        except OSError as error:
+            code = 127 if isinstance(error, FileNotFoundError) else 126
+            raise _NotStarted(f"can't run {words[0]}: {reason(error)}", code) from error
+        for number in self.early:
+            self.process.send_signal(number)
+        code = self.process.wait()
+        return code if code >= 0 else 128 - code
 
 
 class _NotStarted(Error):

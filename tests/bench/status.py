@@ -128,7 +128,7 @@ def watch(words: list[str], environment: dict[str, str], seconds: float) -> str:
     time.sleep(seconds)
     process.send_signal(signal.SIGINT)
     _, _, usage = os.wait4(process.pid, 0)
-    process.returncode = 130
+    process.returncode = 0  # as far as Popen is concerned
     taken = usage.ru_utime + usage.ru_stime
     return f"{usage.ru_maxrss / 1024:.0f} MB, {taken:.1f} s of processor time in {time.monotonic() - began:.0f} s"
 

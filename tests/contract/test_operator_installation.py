@@ -70,7 +70,7 @@ def test_it_waits_for_what_is_not_ready_and_says_for_what(server: Api) -> None:
         assert last == f"waiting for deployment/{manifest.NAME}: no controller has seen it yet\n"
         process.send_signal(signal.SIGINT)
         process.stderr.read()
-    assert process.returncode == 130
+    assert process.returncode == -signal.SIGINT
 
 
 def test_it_is_installed_twice_used_and_removed(server: Api) -> None:

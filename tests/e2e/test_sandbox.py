@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -234,6 +235,16 @@ def test_a_signal_is_passed_to_the_command(outside: Shell, number: signal.Signal
     assert finish(process) == Ran("", "", code)
     assert left_behind(outside) == []
     assert not any(map(alive, pids))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_it_starts_leaves_nothing_behind(outside: Shell, number: signal.Signals) -> None:
+    process = start(outside, "sh", "-c", "exec sleep 60")
+    while not left_behind(outside):
+        time.sleep(0.001)
+    os.killpg(process.pid, number)
+    assert finish(process) == Ran("", "", 128 + number)
+    assert left_behind(outside) == []
 
 
 def alive(pid: int) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
 import subprocess
+import termios
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -236,7 +238,7 @@ def moving() -> Iterator[Shell]:
 def test_a_list_is_watched_in_a_real_terminal(moving: Shell) -> None:
     tmux = Tmux(moving, 100, 20)
     try:
-        tmux("send-keys", "clear; kubectl-sagemaker status -w; echo code $?", "Enter")
+        tmux("send-keys", "clear; for n in 1 2; do kubectl-sagemaker status -w; done", "Enter")
         screen = tmux.until(lambda screen: "Ctrl-C ends" in screen)
         assert tmux.state() == ("1", "0", "0", "0")
         assert "KIND" in screen.splitlines()[0]
@@ -252,12 +254,51 @@ def test_a_list_is_watched_in_a_real_terminal(moving: Shell) -> None:
         assert max(map(len, small.splitlines())) <= 60
 
         tmux("send-keys", "C-c")
+        tmux.until(lambda screen: "Ctrl-C ends" not in screen)
+        # The loop has ended too.
+        tmux("send-keys", "echo code $?", "Enter")
         left = tmux.until(lambda screen: "code 130" in screen)
         assert tmux.state()[:3] == ("0", "1", "1")
         assert "Ctrl-C ends" not in left
         assert "TrainingJob" in left, "what was shown last stays"
     finally:
         tmux("kill-server")
+
+
+def test_a_timeout_leaves_the_terminal_as_it_was(moving: Shell) -> None:
+    tmux = Tmux(moving, 100, 20)
+    try:
+        tmux("send-keys", "clear; kubectl-sagemaker status -w --timeout 3s; echo code $?", "Enter")
+        tmux.until(lambda screen: "Ctrl-C ends" in screen)
+        left = tmux.until(lambda screen: "code 5" in screen)
+        assert tmux.state()[:3] == ("0", "1", "1")
+        assert "error: timed out after 3 s" in left
+        assert "TrainingJob" in left, "what was shown last stays"
+    finally:
+        tmux("kill-server")
+
+
+def test_a_second_signal_ends_what_its_terminal_holds_up(moving: Shell) -> None:
+    """As Ctrl-S does."""
+    inner, outer = os.openpty()
+    process = subprocess.Popen(
+        ["kubectl-sagemaker", "status", "-w"], env=moving.environment, stdout=outer, start_new_session=True
+    )
+    try:
+        seen = b""
+        while ENTER.encode() not in seen:
+            seen += os.read(inner, 1)
+        termios.tcflow(outer, termios.TCOOFF)
+        process.send_signal(signal.SIGTERM)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SECONDS) == -signal.SIGTERM
+    finally:
+        process.kill()
+        process.wait()
+        os.close(inner)
+        os.close(outer)
 
 
 def test_ctrl_z_leaves_the_terminal_and_fg_comes_back(moving: Shell) -> None:
