@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from kubectl_sagemaker import console, parallel, sagemaker
+from kubectl_sagemaker import console, kinds, parallel, sagemaker
 from kubectl_sagemaker.errors import Error, NotFound, Unauthorized
 from kubectl_sagemaker.jobs import (
     Instances,
@@ -29,6 +29,7 @@ from kubectl_sagemaker.jobs import (
 if TYPE_CHECKING:
     from kubectl_sagemaker.env import Env
     from kubectl_sagemaker.kinds import Kind
+    from kubectl_sagemaker.logs.children import Child
 
 Answer: TypeAlias = Mapping[str, Any]
 Ask: TypeAlias = Callable[[str, Answer], Answer]
@@ -392,10 +393,23 @@ def _steps(job: Job, ask: Ask) -> Iterator[Step]:
         if not answer.get("NextToken"):
             break
         parameters["NextToken"] = answer["NextToken"]
-    for item in sorted(items, key=lambda item: moment(item.get("StartTime")) or float("inf")):
-        child = read(row, item)
+    items.sort(key=lambda item: moment(item.get("StartTime")) or float("inf"))
+    children = [read(row, item) for item in items]
+    names = parallel.each(lambda child: _true_name(child, ask), children)
+    for item, child, name in zip(items, children, names, strict=True):
         begun, ended = moment(item.get("StartTime")), moment(item.get("EndTime"))
-        yield Step(child.label, child.kind, child.job_name, child.status, begun, ended, child.reason)
+        yield Step(child.label, child.kind, name, child.status, begun, ended, child.reason)
+
+
+def _true_name(child: Child, ask: Ask) -> str:
+    """The name of a child's job as its log has it: an ARN can have it in lower case. Who may not ask sees the ARN's."""
+    if not child.kind or not child.from_arn:
+        return child.job_name
+    member = kinds.named(child.kind).name_member
+    try:
+        return str(ask(f"Describe{child.kind}", {member: child.job_name}).get(member) or child.job_name)
+    except Error:
+        return child.job_name
 
 
 def _variants(answer: Answer, ask: Ask, notices: list[str]) -> Iterator[Variant]:

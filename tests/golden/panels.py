@@ -291,6 +291,8 @@ PIPELINE: Final = full(
             {"StepName": "Enough", "StepStatus": "Starting", "Metadata": {"Condition": {}}},
         ]
     },
+    # Its ARN has the name in lower case; what the other job is called may not be asked.
+    DescribeTrainingJob={"TrainingJobName": "pipelines-abc-Train-X1"},
 )
 EVIL: Final = "\x1b]0;owned\x07[red]\u202eשלום 学習\x9b2J\r\n:smile: "
 """Everything that text from the cluster or AWS could try, wherever it is shown."""
