@@ -600,6 +600,14 @@ def parse(word: str) -> Target:
     raise Usage(f"unknown kind {word!r}", hint=hint)
 
 
+def parse_all(text: str) -> list[Target]:
+    """Read KIND, or KIND,KIND as kubectl takes them; raises Usage. Each kind is there once, with all APIs meant."""
+    meant: dict[Kind, tuple[Api, ...]] = {}
+    for kind, apis in map(parse, text.split(",")):
+        meant[kind] = tuple(dict.fromkeys((*meant.get(kind, ()), *apis)))
+    return [Target(kind, apis) for kind, apis in meant.items()]
+
+
 def named(name: str) -> Kind:
     """The kind of SageMaker's name."""
     return next(kind for kind in KINDS if kind.name == name)

@@ -102,7 +102,7 @@ def command(
             if all_namespaces or selector or all_kinds or sort_by:
                 raise Usage("one resource was named: -A, -l, --all-kinds and --sort-by are for many")
             return _one(env, *resource(words), output, colour, watch=watch)
-        targets = [_kind(words[0])] if words else kinds.targets(all_kinds=all_kinds)
+        targets = _kinds(words[0]) if words else kinds.targets(all_kinds=all_kinds)
         namespace = None if all_namespaces else env.kube.namespace
         if watch:
             from kubectl_sagemaker import watching
@@ -214,10 +214,10 @@ def _many(
     return 0
 
 
-def _kind(word: str) -> kinds.Target:
-    """The kind to list; raises Usage, which says what to do if the word was meant for a resource's name."""
+def _kinds(word: str) -> list[kinds.Target]:
+    """The kinds to list; raises Usage, which says what to do if the word was meant for a resource's name."""
     try:
-        return kinds.parse(word)
+        return kinds.parse_all(word)
     except Usage as error:
         if kinds.nearest(word) or UNFIT.search(word):
             raise
