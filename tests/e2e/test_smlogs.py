@@ -220,7 +220,7 @@ def test_since_counts_back_from_now(sandbox: Sandbox, shell: Shell) -> None:
     newest = events(sandbox, "TrainingJobs", "xgb")[-1]["timestamp"] / 1000
     seconds = round(sandbox.account.now() - newest)
     assert shell.smlogs("trainingjob", "xgb", "--since", f"{seconds - 60}s") == Ran(
-        "", header("xgb", "xgb") + "no log lines\n", 0
+        "", header("xgb", "xgb") + "no log lines that match the flags\n", 0
     )
     some = shell.smlogs("trainingjob", "xgb", "--since", f"{seconds + 15}s", "-o", "raw")
     whole = [event["message"] for event in events(sandbox, "TrainingJobs", "xgb")]
