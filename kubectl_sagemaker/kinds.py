@@ -613,12 +613,12 @@ def named(name: str) -> Kind:
     return next(kind for kind in KINDS if kind.name == name)
 
 
-def nearest(word: str) -> str | None:
-    """The singular that an unknown KIND word is most like; None if it is like none."""
+def nearest(word: str, *, likeness: float = 0.6) -> str | None:
+    """The singular that an unknown KIND word is most like (1: equal); None if it is like none."""
     import difflib
 
     known = [api.singular for kind in KINDS for api in kind.apis]
-    near = difflib.get_close_matches(word.lower().split(".")[0], known, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word.lower().split(".")[0], known, n=1, cutoff=likeness)
     return near[0] if near else None
 
 

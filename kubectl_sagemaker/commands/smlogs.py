@@ -65,7 +65,8 @@ FIND_EVERY: Final = 3.0
     NAME alone is looked for among all kinds that have a log, in both API groups. The log of a tuning job is that of
     the jobs it starts; so is a pipeline execution's.
 
-    KIND is one of {kinds.singulars(kinds.logged())}; plurals are understood too, and either with its API group.
+    KIND is one of {kinds.singulars(kinds.logged())}; plurals are understood too, either with its API group, and several
+    with commas.
 
     With --follow, print every line of every instance until the job has ended and its log is complete, and exit with
     the job's result: 0 Completed, 3 Failed, 4 Stopped; of several jobs, with the worst. What has no end, such as an
