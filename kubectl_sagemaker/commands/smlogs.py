@@ -85,7 +85,7 @@ FIND_EVERY: Final = 3.0
     "words",
     metavar="[KIND] NAME...",
     nargs=-1,
-    shell_complete=candidates.resources(kinds.logged(), several=True, alone=True),
+    shell_complete=candidates.resources(kinds.logged(), several=True, alone=kinds.logged()),
 )
 @click.option("-f", "--follow", cls=Flag, help="Go on until the job has ended and its log is complete.")
 @click.option("-l", "--selector", type=SELECTOR, help="All resources with these labels, of KIND or of every kind.")

@@ -62,7 +62,7 @@ MISSPELT: Final = 0.9
     "words",
     metavar="[KIND] [NAME]",
     nargs=-1,
-    shell_complete=candidates.resources(kinds.targets(all_kinds=True)),
+    shell_complete=candidates.resources(kinds.targets(all_kinds=True), alone=kinds.targets(all_kinds=False)),
 )
 @click.option("-A", "--all-namespaces", cls=Flag, help="All namespaces.")
 @click.option("--all-kinds", cls=Flag, help="Also what does not run: models, endpoint configurations and the like.")

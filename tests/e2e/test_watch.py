@@ -273,11 +273,11 @@ def test_a_list_is_watched_in_a_real_terminal(moving: Shell) -> None:
 def test_a_timeout_leaves_the_terminal_as_it_was(moving: Shell) -> None:
     tmux = Tmux(moving, 100, 20)
     try:
-        tmux("send-keys", "clear; kubectl-sagemaker status -w --timeout 3s; echo code $?", "Enter")
+        tmux("send-keys", "clear; kubectl-sagemaker status -w --timeout 12s; echo code $?", "Enter")
         tmux.until(lambda screen: "Ctrl-C ends" in screen)
         left = tmux.until(lambda screen: "code 5" in screen)
         assert tmux.state()[:3] == ("0", "1", "1")
-        assert "error: timed out after 3 s" in left
+        assert "error: timed out after 12 s" in left
         assert "TrainingJob" in left, "what was shown last stays"
     finally:
         tmux("kill-server")
