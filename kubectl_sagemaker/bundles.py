@@ -107,7 +107,7 @@ def read_together(
         else:
             yield None, item
     for log in (log for bundle in paying for log in bundle.silent):
-        yield log, Note("no log lines")
+        yield log, Note(log.source.query.nothing)
         for item in guarded(log.silence()):
             yield log, item
 

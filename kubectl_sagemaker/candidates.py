@@ -33,10 +33,11 @@ PLAIN: Final = re.compile(r"[A-Za-z0-9@%+=:,./_~-]+")
 is not plain is left out, control characters included."""
 
 
-def resources(targets: Sequence[kinds.Target], *, several: bool = False, alone: bool = False) -> Offer:
+def resources(targets: Sequence[kinds.Target], *, several: bool = False, alone: Sequence[kinds.Target] = ()) -> Offer:
     """Offer what KIND NAME and KIND/NAME can become, of these kinds.
 
-    `several` names may follow a kind; where a name may stand `alone`, it is offered for a word that begins no kind.
+    `several` names may follow a kind; for a word that begins no kind, the names of the kinds are offered among which
+    one that stands `alone` is looked for.
     """
 
     def offer(ctx: click.Context, param: click.Parameter, word: str) -> list[str]:
@@ -49,7 +50,7 @@ def resources(targets: Sequence[kinds.Target], *, several: bool = False, alone: 
         if typed:
             names = _names(ctx, _meant(typed[0]))
         else:
-            names = spellings(word, targets) or (_names(ctx, targets) if alone else [])
+            names = spellings(word, targets) or (_names(ctx, alone) if alone else [])
         return [name for name in names if name.startswith(word) and name not in typed]
 
     return offer

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gc
 import os
 import signal
@@ -21,9 +22,11 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from kubectl_sagemaker.errors import Error, Interrupted
-from kubectl_sagemaker.text import one_line
+from kubectl_sagemaker.text import one_line, unencodable
 
 if TYPE_CHECKING:
+    import io
+
     import click
 
 COMPLETE: Final = "_KUBECTL_SAGEMAKER_COMPLETE"
@@ -78,8 +81,7 @@ def run(load: Callable[[], click.Command], program: str) -> NoReturn:
     if sys.stdout is None:
         sys.exit(_fail("stdout is closed", None, 1))
     for stream in (sys.stdout, sys.stderr):
-        # A log line holds what it holds: what UTF-8 has no bytes for is escaped, and no locale stops it.
-        stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]  # a text file
+        _encode(stream)  # type: ignore[arg-type]  # a text file
     code = _code(load, program)
     try:
         sys.stdout.flush()
@@ -94,6 +96,19 @@ def run(load: Callable[[], click.Command], program: str) -> NoReturn:
     # Most of the interpreter's end is a last search for garbage: 75 ms (measured).
     gc.freeze()
     sys.exit(code)
+
+
+def _encode(stream: io.TextIOWrapper) -> None:
+    """Write UTF-8, whatever the locale says: a log line holds what it holds. What it has no bytes for is escaped.
+
+    A terminal of another encoding would take UTF-8's bytes for other characters, and some of them for control
+    sequences: it is sent its own, and our signs as their likes in ASCII.
+    """
+    if stream.isatty() and codecs.lookup(stream.encoding).name != "utf-8":
+        codecs.register_error("signs", unencodable)
+        stream.reconfigure(errors="signs")
+    else:
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def _code(load: Callable[[], click.Command], program: str) -> int:

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from kubectl_sagemaker.errors import Error, Interrupted, Usage
+from kubectl_sagemaker.times import span
 
 if TYPE_CHECKING:
     from kubectl_sagemaker.aws import Account, Aws
@@ -32,8 +33,14 @@ def _write(text: str) -> None:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
+    try:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+    except BrokenPipeError:
+        raise
+    except OSError:
+        # A full disk behind stderr must not cost a line of the log; kubectl goes on, too.
+        return
 
 
 def _is_terminal() -> bool:
@@ -102,7 +109,7 @@ class Env:
             # Not by an exception: see cli.py's signals.
             del signum, frame
             with suppress(OSError):
-                os.write(2, f"error: timed out after {seconds:g} s\n".encode())
+                os.write(2, f"error: timed out after {f'{seconds:g} s' if seconds < 60 else span(seconds)}\n".encode())
             os._exit(5)
 
         signal.signal(signal.SIGALRM, passed)

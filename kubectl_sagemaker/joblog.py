@@ -60,6 +60,12 @@ class Wanted(NamedTuple):
     failed: bool = False
     """Of children, those that failed."""
 
+    @property
+    def narrowed(self) -> bool:
+        """Whether a part of the log is wanted: some of its time, its instances or its lines."""
+        part = (self.since, self.until, self.instances or None, self.stream_prefix or None, self.pattern)
+        return any(given is not None for given in part)
+
 
 @dataclass(slots=True, eq=False)
 class JobLog:
@@ -128,7 +134,7 @@ class JobLog:
                 yield item
         job, region = self.job, self.region
         start = self._beginning() if self.wanted.since is None else self.wanted.since
-        yield Note(lines.child_header(job, self.child) if self.child else lines.header(job, region))
+        yield Note(lines.child_header(job, self.child, self.label) if self.child else lines.header(job, region))
         yield from states
         if family := lines.family(job.kind, self.watch.answer):
             yield Note(f"{job.title}: {family}")
@@ -356,6 +362,7 @@ class JobLog:
             stream_prefix=wanted.stream_prefix,
             pattern=wanted.pattern,
             left_out=log.on_demand if log and not wanted.data_log else "",
+            narrowed=wanted.narrowed,
         )
         return Source(
             fetch=sagemaker.fetcher(self.env, job, region),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -491,11 +492,17 @@ def _nowhere(
         return NotFound(f"{resources} {name!r} not found in namespace {namespace!r}", hint=hint)
     looked = [api for (_, api), answer in zip(rows, answers, strict=True) if not isinstance(answer, Forbidden)]
     closed = [api for (_, api), answer in zip(rows, answers, strict=True) if isinstance(answer, Forbidden)]
-    text = f"{name!r} not found in namespace {namespace!r} among {_grouped(looked)}"
+    text = f"{name!r} not found in namespace {namespace!r} among {_counted(looked)}"
     if closed:
         text += f"; forbidden to look among {_grouped(closed)}"
     kind = kinds.singular(name)
     return NotFound(text, hint=f"{kind} is a kind: name the resource too, {kind} NAME" if kind else hint)
+
+
+def _counted(apis: Sequence[Api]) -> str:
+    """`9 kinds of GROUP and 5 of GROUP`; their names would fill the screen."""
+    groups = Counter(api.group.name for api in apis)
+    return " and ".join(f"{count} kind{'' if count == 1 else 's'} of {group}" for group, count in groups.items())
 
 
 def _grouped(apis: Iterable[Api]) -> str:

@@ -600,17 +600,25 @@ def parse(word: str) -> Target:
     raise Usage(f"unknown kind {word!r}", hint=hint)
 
 
+def parse_all(text: str) -> list[Target]:
+    """Read KIND, or KIND,KIND as kubectl takes them; raises Usage. Each kind is there once, with all APIs meant."""
+    meant: dict[Kind, tuple[Api, ...]] = {}
+    for kind, apis in map(parse, text.split(",")):
+        meant[kind] = tuple(dict.fromkeys((*meant.get(kind, ()), *apis)))
+    return [Target(kind, apis) for kind, apis in meant.items()]
+
+
 def named(name: str) -> Kind:
     """The kind of SageMaker's name."""
     return next(kind for kind in KINDS if kind.name == name)
 
 
-def nearest(word: str) -> str | None:
-    """The singular that an unknown KIND word is most like; None if it is like none."""
+def nearest(word: str, *, likeness: float = 0.6) -> str | None:
+    """The singular that an unknown KIND word is most like (1: equal); None if it is like none."""
     import difflib
 
     known = [api.singular for kind in KINDS for api in kind.apis]
-    near = difflib.get_close_matches(word.lower().split(".")[0], known, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word.lower().split(".")[0], known, n=1, cutoff=likeness)
     return near[0] if near else None
 
 

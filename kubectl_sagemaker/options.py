@@ -174,13 +174,25 @@ def resource(words: Sequence[str]) -> tuple[list[kinds.Target], str]:
     NAME alone means every kind that has a log.
     """
     if len(words) == 1 and "/" in words[0]:
-        words = words[0].split("/", 1)
+        kind, _, name = words[0].partition("/")
+        return kinds.parse_all(kind), resource_name(name)
     if not words:
-        raise Usage("name a resource: KIND NAME, KIND/NAME, or NAME alone")
-    if len(words) > 2:
-        raise Usage(f"one resource at a time: {' '.join(words)!r} are {len(words)} words")
-    targets = [kinds.parse(words[0])] if len(words) == 2 else kinds.logged()
+        hint = "`kubectl sagemaker status` lists what there is, `--help` has examples"
+        raise Usage("name a resource: KIND NAME, KIND/NAME, or NAME alone", hint=hint)
+    if len(words) > 2 or (len(words) == 2 and "/" in words[0]):
+        raise Usage(f"one resource at a time, as KIND NAME or KIND/NAME: {' '.join(words)!r} are more words")
+    targets = _kinds(words[0]) if len(words) == 2 else kinds.logged()
     return targets, resource_name(words[-1])
+
+
+def _kinds(word: str) -> list[kinds.Target]:
+    """The kinds of the names that follow; raises Usage, which says so to who gave names alone."""
+    try:
+        return kinds.parse_all(word)
+    except Usage as error:
+        if kinds.nearest(word):
+            raise
+        raise Usage(error.message, hint="the first of several words is a kind; `--help` lists the kinds") from error
 
 
 def resources(words: Sequence[str]) -> list[tuple[list[kinds.Target], str]]:
@@ -193,9 +205,9 @@ def resources(words: Sequence[str]) -> list[tuple[list[kinds.Target], str]]:
             raise Usage(f"{plain!r} stands among KIND/NAME: write all of them so, or KIND NAME NAME")
         named = [resource([word]) for word in words]
     else:
-        target = [kinds.parse(words[0])]
-        named = [(target, resource_name(word)) for word in words[1:]]
-    return list({(tuple(targets), name): (targets, name) for targets, name in named}.values())
+        targets = _kinds(words[0])
+        named = [(targets, resource_name(word)) for word in words[1:]]
+    return list({(tuple(among), name): (among, name) for among, name in named}.values())
 
 
 REFUSED: Final = {

@@ -23,6 +23,18 @@ def one_line(text: str) -> str:
     return CONTROL.sub(escaped, " ".join(text.split()))
 
 
+SIGNS: Final = str.maketrans("▸✗✓×━…→–", ">xv*=~>-")
+"""Our own signs, and what stands for each on a terminal that has none of them: as wide, and one character."""
+
+
+def unencodable(error: UnicodeError) -> tuple[str, int]:
+    """An error handler of codecs: our signs as ASCII, what else can't be encoded as `\\u05d0`."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end].translate(SIGNS)
+    return text.encode("ascii", "backslashreplace").decode("ascii"), error.end
+
+
 def phrase(text: str) -> str:
     """Somebody else's sentence as our messages go on: on one line, small letter first, no full stop."""
     words = one_line(text).removesuffix(".")

@@ -15,7 +15,7 @@ from kubectl_sagemaker.errors import Ended, Error, Forbidden, NotFound
 from kubectl_sagemaker.jobs import Job
 from kubectl_sagemaker.render import documents, states
 from kubectl_sagemaker.render.panel import Style, panel
-from kubectl_sagemaker.render.table import table
+from kubectl_sagemaker.render.table import blocks
 from kubectl_sagemaker.terminal import Screen
 from kubectl_sagemaker.text import json_visible, one_line
 from kubectl_sagemaker.times import clock, rfc3339
@@ -163,7 +163,8 @@ def many(env: Env, view: View) -> int:
     if len(watched.refused) == len(rows):
         raise watched.refused[0]
     if view.ends and not watched.jobs:
-        raise Error("no resources found", hint="nothing is selected that could end")
+        where = "" if view.namespace is None else f" in namespace {view.namespace}"
+        raise Error(f"no resources found{where} with labels {view.selector}", hint="nothing is selected that could end")
     if view.drawn:
         _draw_many(env, view, watched, changes)
     else:
@@ -181,8 +182,8 @@ def _draw_many(env: Env, view: View, watched: Watched, changes: Changes) -> None
                 for news in changes.get(TICK):
                     list(watched.take(news))
     finally:
-        rows = _rows(view, watched, screen.size[0], env.now(), marks=False)
-        env.write("".join(f"{row}\n" for row in rows))
+        last = _rows(view, watched, screen.size[0], env.now(), marks=False)
+        env.write("".join(f"{row}\n" for block in last for row in block))
 
 
 def _tell_many(env: Env, view: View, watched: Watched, changes: Changes, first: Sequence[Job]) -> None:
@@ -228,9 +229,11 @@ def _end(watched: Watched) -> int:
     return code
 
 
-def _rows(view: View, watched: Watched, width: int, now: float, *, marks: bool, most: int | None = None) -> list[str]:
+def _rows(
+    view: View, watched: Watched, width: int, now: float, *, marks: bool, most: int | None = None
+) -> list[list[str]]:
     found = states.ordered(watched.jobs.values(), now, view.sort_by)[:most]
-    text = table(
+    return blocks(
         found,
         now=now,
         namespaces=view.namespace is None,
@@ -239,17 +242,24 @@ def _rows(view: View, watched: Watched, width: int, now: float, *, marks: bool, 
         colour=view.colour,
         marks=watched.marks if marks else None,
     )
-    return text.splitlines()
 
 
 def _screen(view: View, watched: Watched, size: tuple[int, int], now: float) -> list[str]:
     """The table as far as it fits, and a line on what is watched."""
     columns, lines = size
     room = max(1, lines - 2)
-    rows = _rows(view, watched, columns, now, marks=True, most=room)
-    shown = rows[:room]
+    shown: list[str] = []
+    seen = -1  # the first block is the heading
+    for block in _rows(view, watched, columns, now, marks=True, most=room):
+        seen += len(shown) < room
+        shown += block[: room - len(shown)]
+    count = "" if seen == len(watched.jobs) else f"{seen} of "
     notes = [*list(watched.troubles.values())[:1], *(one_line(error.message) for error in watched.refused)]
-    return [*shown, "", _footer(f"{len(watched.jobs)} resources", notes, columns, now, view.colour)][:lines]
+    return [
+        *shown,
+        "",
+        _footer(f"{count}{len(watched.jobs)} resources", notes, columns, now, view.colour),
+    ][:lines]
 
 
 def _footer(what: str, notes: Iterable[str], columns: int, now: float, colour: bool) -> str:
@@ -356,8 +366,9 @@ def one(env: Env, view: View, job: Job) -> int:
     if code:
         after = (asking.answer or details.plain(job)).job
         gone = "was deleted before it ended" if job.key not in watched.jobs else ""
-        why = after.trouble(env.now()) or "no reason given"
-        raise Ended(f"{job.title} {gone or f'{after.status or states.status(after)}: {why}'}", exit_code=code)
+        ended = " ".join(filter(None, (job.title, gone or after.status)))
+        why = "" if gone else after.trouble(env.now())
+        raise Ended(": ".join(filter(None, (ended, why))), exit_code=code)
     return code
 
 

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from kubectl_sagemaker.jobs import Found, Job
     from kubectl_sagemaker.kube import Kube
     from kubectl_sagemaker.logs.chains import Chains
-    from kubectl_sagemaker.logs.events import Item
+    from kubectl_sagemaker.logs.events import Item, Page
     from kubectl_sagemaker.logs.filters import Filter
     from kubectl_sagemaker.logs.pace import Budget
     from kubectl_sagemaker.logs.together import Joins
@@ -59,10 +60,13 @@ FIND_EVERY: Final = 3.0
 @click.command(
     cls=Command,
     name="smlogs",
-    help="""Print the CloudWatch log of the SageMaker job behind a custom resource, or of several.
+    help=f"""Print the CloudWatch log of the SageMaker job behind a custom resource, or of several.
 
     NAME alone is looked for among all kinds that have a log, in both API groups. The log of a tuning job is that of
     the jobs it starts; so is a pipeline execution's.
+
+    KIND is one of {kinds.singulars(kinds.logged())}; plurals are understood too, either with its API group, and several
+    with commas.
 
     With --follow, print every line of every instance until the job has ended and its log is complete, and exit with
     the job's result: 0 Completed, 3 Failed, 4 Stopped; of several jobs, with the worst. What has no end, such as an
@@ -81,7 +85,7 @@ FIND_EVERY: Final = 3.0
     "words",
     metavar="[KIND] NAME...",
     nargs=-1,
-    shell_complete=candidates.resources(kinds.logged(), several=True, alone=True),
+    shell_complete=candidates.resources(kinds.logged(), several=True, alone=kinds.logged()),
 )
 @click.option("-f", "--follow", cls=Flag, help="Go on until the job has ended and its log is complete.")
 @click.option("-l", "--selector", type=SELECTOR, help="All resources with these labels, of KIND or of every kind.")
@@ -241,7 +245,7 @@ def _selected(words: Sequence[str], selector: str | None, everything: bool) -> l
         raise Usage("-l and --all both say which: give one")
     if len(words) > 1 or (words and "/" in words[0]):
         raise Usage(f"{'--all' if everything else '-l'} chooses by itself: name a kind at most")
-    return [kinds.parse(words[0])] if words else kinds.logged()
+    return kinds.parse_all(words[0]) if words else kinds.logged()
 
 
 def _services(targets: Sequence[kinds.Target], wanted: Wanted) -> tuple[str, ...]:
@@ -381,6 +385,8 @@ class Screen:
     """How each log has ended."""
     _bad_end: Ended | None = None
     _styles: dict[JobLog, Style] = field(default_factory=dict)
+    _day: str = ""
+    """The day of the newest line shown, where it is told."""
 
     def follow(self, finder: Iterator[Item | Joins[JobLog]]) -> int:
         """Show every log to its end; returns the worst exit code, or raises a lone log's."""
@@ -444,20 +450,34 @@ class Screen:
                 return
             self._codes.append(item.exit_code)
             if item.exit_code:
-                reason = item.job.reason or "no reason given"
-                self._bad_end = Ended(f"{item.job.title} {item.job.status}: {reason}", exit_code=item.exit_code)
+                ended = f"{item.job.title} {item.job.status}"
+                self._bad_end = Ended(": ".join(filter(None, (ended, item.job.reason))), exit_code=item.exit_code)
                 if not self.alone:
                     self.env.say(f"error: {one_line(self._bad_end.message)}")
 
-    def _write(self, log: JobLog, page: list[Any]) -> None:
+    def _write(self, log: JobLog, page: Page) -> None:
         """The events that are wanted, at once."""
         style = self._styles.get(log)
         if style is None:
             style = self._styles[log] = self.style(naming=log.naming, resource=log.job.title, prefix=log.label)
-        kept = self.wanted.kept(page)
-        # In pieces: the text of a long page is as large as the page.
-        for first in range(0, len(kept), AT_ONCE):
-            self.env.write(style.text(kept[first : first + AT_ONCE]))
+        for kept in self._by_day(style, self.wanted.kept(page)):
+            # In pieces: the text of a long page is as large as the page.
+            for first in range(0, len(kept), AT_ONCE):
+                self.env.write(style.text(kept[first : first + AT_ONCE]))
+
+    def _by_day(self, style: Style, page: Page) -> Iterator[Page]:
+        """The events; where a terminal shows their time alone, day by day, and of each its date: not of today's."""
+        if not (self.env.terminal and style.output == "short" and style.timestamps):
+            yield page
+            return
+        today = times.clock(int(self.env.now()), style.where)[0]
+        for day, events in groupby(page, lambda event: times.clock(event["timestamp"] // 1000, style.where)[0]):
+            # A line that comes late, from before midnight, is not worth a date.
+            if day > self._day:
+                if self._day or day != today:
+                    self.env.note(day)
+                self._day = day
+            yield list(events)
 
     def _record(self, follow: bool, values: dict[str, object]) -> None:
         """A record of the job's, where objects are wanted and the log is followed."""

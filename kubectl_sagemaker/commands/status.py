@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from kubectl_sagemaker import candidates, kinds
-from kubectl_sagemaker.errors import Usage
+from kubectl_sagemaker.errors import NotFound, Usage
 from kubectl_sagemaker.options import (
     ACCOUNT,
     COLOR,
@@ -17,11 +17,11 @@ from kubectl_sagemaker.options import (
     DURATION,
     SELECTOR,
     TALK,
-    UNFIT,
     Command,
     Flag,
     colours,
     resource,
+    resource_name,
     shared,
 )
 from kubectl_sagemaker.render.documents import WRITERS
@@ -29,6 +29,9 @@ from kubectl_sagemaker.text import one_line
 
 if TYPE_CHECKING:
     from kubectl_sagemaker.env import Env
+
+MISSPELT: Final = 0.9
+"""How like a kind a word must be to be one that is misspelt: `trainngjob` is 0.95, `endpoint-1`, a name, 0.89."""
 
 
 @click.command(
@@ -41,22 +44,25 @@ if TYPE_CHECKING:
     With --watch, one job, or what a selector selects, is watched to its end: exit code 0 Completed, or in service, 3
     Failed, 4 Stopped.
 
-    KIND is one of {kinds.singulars(kinds.targets(all_kinds=True))}; plurals are understood too, and either with its API
-    group.
+    NAME alone is looked for among the kinds that run, in both API groups.
+
+    KIND is one of {kinds.singulars(kinds.targets(all_kinds=True))}; plurals are understood too, either with its API
+    group, and several with commas.
 
     \b
     Examples:
       kubectl sagemaker status
       kubectl sagemaker status -A -l team=vision
-      kubectl sagemaker status trainingjob xgboost-mnist
+      kubectl sagemaker status xgboost-mnist
+      kubectl sagemaker status trainingjob,processingjob -n ml
       kubectl sagemaker status -l sweep=7 -w --timeout 2h
     """,
 )
 @click.argument(
     "words",
-    metavar="[KIND [NAME]]",
+    metavar="[KIND] [NAME]",
     nargs=-1,
-    shell_complete=candidates.resources(kinds.targets(all_kinds=True)),
+    shell_complete=candidates.resources(kinds.targets(all_kinds=True), alone=kinds.targets(all_kinds=False)),
 )
 @click.option("-A", "--all-namespaces", cls=Flag, help="All namespaces.")
 @click.option("--all-kinds", cls=Flag, help="Also what does not run: models, endpoint configurations and the like.")
@@ -97,12 +103,15 @@ def command(
 ) -> int:
     """List, or show one; once, or as things change."""
     colour = colours(color, terminal=env.terminal)
+    many = bool(all_namespaces or selector or all_kinds or sort_by)
     with env.deadline(timeout):
         if len(words) > 1 or (words and "/" in words[0]):
-            if all_namespaces or selector or all_kinds or sort_by:
+            if many:
                 raise Usage("one resource was named: -A, -l, --all-kinds and --sort-by are for many")
             return _one(env, *resource(words), output, colour, watch=watch)
-        targets = [_kind(words[0])] if words else kinds.targets(all_kinds=all_kinds)
+        if words and not many and _is_name(words[0]):
+            return _one(env, kinds.targets(all_kinds=False), resource_name(words[0]), output, colour, watch=watch)
+        targets = kinds.parse_all(words[0]) if words else kinds.targets(all_kinds=all_kinds)
         namespace = None if all_namespaces else env.kube.namespace
         if watch:
             from kubectl_sagemaker import watching
@@ -143,7 +152,11 @@ def _one(env: Env, targets: list[kinds.Target], name: str, output: str, colour: 
 
     if watch or output != "name":
         env.aws.prepare("sagemaker")
-    found = answer()
+    try:
+        found = answer()
+    except NotFound as error:
+        near = kinds.nearest(name) if len(targets) > 1 else None
+        raise NotFound(error.message, hint=f"did you mean the kind {near!r}?" if near else error.hint) from error
     if found.note:
         env.note(found.note)
     if watch:
@@ -214,12 +227,6 @@ def _many(
     return 0
 
 
-def _kind(word: str) -> kinds.Target:
-    """The kind to list; raises Usage, which says what to do if the word was meant for a resource's name."""
-    try:
-        return kinds.parse(word)
-    except Usage as error:
-        if kinds.nearest(word) or UNFIT.search(word):
-            raise
-        hint = f"the first word is a kind: `kubectl sagemaker status trainingjob {word}`; --help lists the kinds"
-        raise Usage(error.message, hint=hint) from error
+def _is_name(word: str) -> bool:
+    """Whether a word alone is a resource's name: neither a kind, or several, nor a kind that is misspelt."""
+    return "," not in word and not kinds.singular(word) and not kinds.nearest(word, likeness=MISSPELT)

@@ -34,7 +34,7 @@ def read(source: Source, *, tail: int | None = None, alone: bool = True) -> Iter
         yield Note(f"no log yet: there is no log group {source.query.group}")
         return
     if not lines and tail != 0:
-        yield Note("no log lines")
+        yield Note(source.query.nothing)
 
 
 def _all(source: Source) -> Iterator[Aside | Page]:

@@ -34,6 +34,13 @@ class Query(NamedTuple):
     """How the names of streams end that are not read; empty: all are."""
     limit: int | None = None
     """Events of a page, at most; None: as many as CloudWatch gives."""
+    narrowed: bool = False
+    """Whether a part of the log was asked for, so that lines elsewhere in it don't count."""
+
+    @property
+    def nothing(self) -> str:
+        """What is said where no line has come."""
+        return "no log lines that match the flags" if self.narrowed else "no log lines"
 
     def parameters(self, start: int) -> dict[str, Any]:
         """FilterLogEvents' parameters for this query from `start` on."""

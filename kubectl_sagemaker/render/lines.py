@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kubectl_sagemaker.jobs import in_answer
 from kubectl_sagemaker.logs.events import PLAIN, LogEvent, Naming, Page, Transition
-from kubectl_sagemaker.text import json_visible, one_line, visible
+from kubectl_sagemaker.text import COLOUR, json_visible, one_line, visible
 from kubectl_sagemaker.times import clock, rfc3339
 
 if TYPE_CHECKING:
@@ -95,11 +95,14 @@ HIGHLIGHT: Final = "\x1b[7m"
 
 
 def emphasised(message: str, highlight: Iterable[re.Pattern[str]]) -> str:
-    """The message with its level, or what was asked for, in colour; one that has colours keeps its own."""
-    if "\x1b[" in message:
+    """The message with its level, or what was asked for, in colour; else one that has colours keeps its own."""
+    coloured = "\x1b[" in message
+    plain = COLOUR.sub("", message) if coloured else message
+    spans = sorted(match.span() for pattern in highlight for match in pattern.finditer(plain) if match[0])
+    if not spans and coloured:
         # A colour that a line leaves on must not run into the next.
         return message.replace("\n", f"{RESET}\n") + RESET
-    spans = sorted(match.span() for pattern in highlight for match in pattern.finditer(message) if match[0])
+    message = plain
     if not spans:
         return LEVEL.sub(lambda match: f"{LEVEL_COLOURS[match.lastgroup or 'red']}{match[0]}{RESET}", message)
     pieces, reached = [], 0
@@ -206,14 +209,10 @@ def header(job: Job, region: str) -> str:
     return f'{named} in region "{one_line(region)}"{joint}{status}'
 
 
-COUNTED: Final = {
-    "InProgress": "running",
-    "Completed": "completed",
-    "NonRetryableError": "failed",
-    "RetryableError": "failed, to be tried again",
-    "Stopped": "stopped",
-}
-"""SageMaker's counters of a tuning job's children, in words."""
+COUNTERS: Final = ("InProgress", "Completed", "NonRetryableError", "RetryableError", "Stopped")
+"""SageMaker's counters of a tuning job's children, in the order in which they are told."""
+ALWAYS: Final = COUNTERS[:3]
+"""Those that are told even of none."""
 
 
 def family(kind: Kind, answer: Mapping[str, Any]) -> str | None:
@@ -221,11 +220,13 @@ def family(kind: Kind, answer: Mapping[str, Any]) -> str | None:
     row, counters = kind.children, in_answer(answer, kind.counters)
     if row is None or not isinstance(counters, Mapping):
         return None
-    always = ("InProgress", "Completed", "NonRetryableError")
-    words = [
-        f"{counters.get(name, 0)} {word}" for name, word in COUNTED.items() if counters.get(name) or name in always
-    ]
-    text = ", ".join(words)
+    from kubectl_sagemaker.render import states
+
+    text = states.counters(
+        (f"{name[:1].lower()}{name[1:]}", counters.get(name, 0))
+        for name in COUNTERS
+        if counters.get(name) or name in ALWAYS
+    )
     if best := in_answer(answer, kind.best):
         from kubectl_sagemaker.logs.children import read
 
@@ -235,10 +236,10 @@ def family(kind: Kind, answer: Mapping[str, Any]) -> str | None:
     return one_line(text)
 
 
-def child_header(job: Job, child: Child) -> str:
-    """`Train is TrainingJob "pipelines-x-Train-y", Completed, validation:error 0.0312`."""
-    state = ", ".join(filter(None, (job.status, objective(child) if child.objective else None)))
-    return one_line(f'{child.label} is {job.kind.name} "{job.job_name}", {state}')
+def child_header(job: Job, child: Child, label: str) -> str:
+    """`Train is TrainingJob "pipelines-x-Train-y", Completed, validation:error 0.0312`; `label` is on its lines."""
+    state = ", ".join(filter(None, (job.status, objective(child) if child.objective else child.reason)))
+    return one_line(f'{label} is {job.kind.name} "{job.job_name}", {state}')
 
 
 def objective(child: Child) -> str:

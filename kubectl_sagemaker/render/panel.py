@@ -184,8 +184,7 @@ def _timeline(details: Details, now: float, style: Style) -> Iterator[str]:
     yield from _phases(details, began, end, len(days) > 1, style)
     if not over:
         since = _moment(last.begun, len(days) > 1)
-        said = f": {last.message}" if last.message else ""
-        yield from _labelled("now", f"{last.status} since {since}, for {span(now - last.begun)}{said}", style, BOLD)
+        yield from _labelled("now", f"{last.status} since {since}, for {span(now - last.begun)}", style, BOLD)
     compute = details.compute
     if compute.limit:
         used = "" if compute.used is None else f", {100 * compute.used / compute.limit:.0f} % used"

@@ -83,9 +83,19 @@ def words(name: str) -> str:
     return WORD.sub(" ", name).lower()
 
 
+COUNTED: Final = {
+    "inProgress": "running",
+    "nonRetryableError": "failed",
+    "retryableError": "to be tried again",
+}
+"""SageMaker's counters of a tuning job's children, in words."""
+SUM: Final = "totalError"
+"""What the legacy controller adds up of others: beside them it reads as still more errors."""
+
+
 def counters(counted: Iterable[tuple[str, int]]) -> str:
-    """`12 completed, 2 in progress`."""
-    return ", ".join(f"{count} {words(name)}" for name, count in counted)
+    """`12 completed, 2 running`."""
+    return ", ".join(f"{count} {COUNTED.get(name) or words(name)}" for name, count in counted if name != SUM)
 
 
 def cells(text: str) -> int:

@@ -53,10 +53,15 @@ DISPENSABLE: Final = (
     *(GROUP, JOB_NAME, COUNTERS, BEST, SPOT, ACCOUNT, REGION),
     *(DURATION, INSTANCES, AGE, NAMESPACE),
 )
-"""What a narrow terminal does without, in this order; `status KIND NAME` shows it. From the age on, the others are cut
-before one more goes: kind, name and status, which always stay."""
-LEAST: Final = {JOB_NAME: 16, KIND: 12, NAME: 12, STATUS: 18}
-"""Cells to which a column may be cut; another is whole or not there."""
+"""What a narrow terminal does without, in this order; `status KIND NAME` shows it."""
+CUTS: Final = (
+    {KIND: 12, STATUS: 18},
+    {KIND: 8, STATUS: 12},
+    {KIND: 8, STATUS: 12, NAME: 12},
+)
+"""Cells to which columns are cut that always stay, one step after the other: the first before the age goes, all before
+the namespace does. The name is cut last, for it is what people copy."""
+JOB_NAME_LEAST: Final = 16
 REASON_LEAST: Final = 40
 """Cells that the reason wants for itself; where they are not left, it stands below its row."""
 INDENT: Final = "    "
@@ -73,29 +78,44 @@ def table(
     wide: bool,
     width: int | None,
     colour: bool,
-    marks: Mapping[tuple[str, str, str], str] | None = None,
 ) -> str:
     """A line a job under a heading; none is wider than `width`, in cells of a terminal (None: nothing is cut).
 
-    On a terminal that leaves the reason no room, it stands on a line of its own, below its job, cut as well. `marks`
-    puts a sign of one cell before the jobs whose keys it holds, and a blank before the others.
+    On a terminal that leaves the reason no room, it stands on a line of its own, below its job, cut as well.
+    """
+    parts = blocks(jobs, now=now, namespaces=namespaces, wide=wide, width=width, colour=colour)
+    return "".join(f"{line}\n" for part in parts for line in part)
+
+
+def blocks(
+    jobs: Sequence[Job],
+    *,
+    now: float,
+    namespaces: bool,
+    wide: bool,
+    width: int | None,
+    colour: bool,
+    marks: Mapping[tuple[str, str, str], str] | None = None,
+) -> list[list[str]]:
+    """The table's lines: those of its heading, then those of each job.
+
+    `marks` puts a sign of one cell before the jobs whose keys it holds, and a blank before the others.
     """
     margin = 0 if marks is None else 2
     columns = (*((NAMESPACE,) if namespaces else ()), *USUAL, *(WIDE if wide else ()), REASON)
-    rows = [{column: one_line(column.value(job, now)) for column in columns} for job in jobs]
-    if width is not None and rows:
+    texts = [{column: one_line(column.value(job, now)) for column in columns} for job in jobs]
+    if width is not None and texts:
         # On a terminal, a column without any value gives its room to the others.
-        columns = tuple(column for column in columns if any(row[column] for row in rows))
+        columns = tuple(column for column in columns if any(row[column] for row in texts))
     heading = {column: column.heading for column in columns}
-    widths = _widths([heading, *rows], columns, width if width is None else width - margin)
-    lines = list(_lines(heading, widths, None, "", "  " if margin else ""))
-    if colour:
-        lines[0] = f"{BOLD}{lines[0]}{RESET}"
-    for job, row in zip(jobs, rows, strict=True):
+    widths = _widths([heading, *texts], columns, width if width is None else width - margin)
+    head = "".join(_lines(heading, widths, None, "", "  " if margin else ""))
+    parts = [[f"{BOLD}{head}{RESET}" if colour else head]]
+    for job, row in zip(jobs, texts, strict=True):
         shown = COLOURS[job.state(now)] if colour else ""
         mark = f"{(marks or {}).get(job.key, ' ')} " if margin else ""
-        lines += _lines(row, widths, width, shown, mark)
-    return "".join(f"{line}\n" for line in lines)
+        parts.append(list(_lines(row, widths, width, shown, mark)))
+    return parts
 
 
 def _widths(rows: Sequence[Row], columns: Sequence[Column], width: int | None) -> Widths:
@@ -107,7 +127,7 @@ def _widths(rows: Sequence[Row], columns: Sequence[Column], width: int | None) -
     levelled = _without_reason(natural, width)
     if reason:
         asked = {column: natural[column] for column in levelled} | {REASON: reason}
-        least = {REASON: min(reason, REASON_LEAST), **({JOB_NAME: LEAST[JOB_NAME]} if JOB_NAME in asked else {})}
+        least = {REASON: min(reason, REASON_LEAST), **({JOB_NAME: JOB_NAME_LEAST} if JOB_NAME in asked else {})}
         beside = _levelled(asked, width, least)
         if _total(beside) <= width:
             return beside
@@ -118,13 +138,10 @@ def _without_reason(natural: Widths, width: int) -> Widths:
     """The columns that fit, the reason aside: the job's name is cut first, then columns go, then all are cut."""
     for missing in range(len(DISPENSABLE) + 1):
         shown = {column: size for column, size in natural.items() if column not in DISPENSABLE[:missing]}
-        kept_by_cutting = missing >= DISPENSABLE.index(AGE)
-        least = {
-            column: size
-            for column, size in LEAST.items()
-            if column in shown and (kept_by_cutting or column is JOB_NAME)
-        }
-        levelled = _levelled(shown, width, least)
+        steps = CUTS[: (missing >= DISPENSABLE.index(AGE)) + 2 * (missing > DISPENSABLE.index(AGE))]
+        levelled = _levelled(shown, width, {JOB_NAME: JOB_NAME_LEAST} if JOB_NAME in shown else {})
+        for least in steps:
+            levelled = _levelled(levelled, width, least)
         if _total(levelled) <= width:
             return levelled
     return _levelled(levelled, width, dict.fromkeys(levelled, 1))

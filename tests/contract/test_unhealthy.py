@@ -119,7 +119,7 @@ def test_a_name_alone_is_looked_for_among_all_kinds_of_both_groups(server: conft
     def search(name: str = "xgb") -> Job:
         return jobs.find(kube, kinds.logged(), kube.namespace, name).job
 
-    with pytest.raises(NotFound, match=r"'xgb' not found in namespace .* among trainingjobs, "):
+    with pytest.raises(NotFound, match=r"'xgb' not found in namespace .* among \d+ kinds of "):
         search()
     create(server, f"processingjob.{LEGACY.name}", PROCESSING)
     assert search().api.resource == f"processingjobs.{LEGACY.name}"

@@ -28,7 +28,11 @@ def refused(error: str, hint: str = "", code: int = 1, *, before: str = "") -> R
 @pytest.mark.parametrize(
     ("arguments", "error", "hint"),
     [
-        ((), "name a resource: KIND NAME, KIND/NAME, or NAME alone", ""),
+        (
+            (),
+            "name a resource: KIND NAME, KIND/NAME, or NAME alone",
+            "hint: `kubectl sagemaker status` lists what there is, `--help` has examples\n",
+        ),
         (("a/b/c",), "unknown kind 'a'", "hint: `kubectl sagemaker status --help` lists the kinds\n"),
         (
             ("trainingjob", "xgb", "a/b"),
@@ -36,7 +40,11 @@ def refused(error: str, hint: str = "", code: int = 1, *, before: str = "") -> R
             "",
         ),
         (("trainngjob", "xgb"), "unknown kind 'trainngjob'", "hint: did you mean 'trainingjob'?\n"),
-        (("pods", "xgb"), "unknown kind 'pods'", "hint: `kubectl sagemaker status --help` lists the kinds\n"),
+        (
+            ("pods", "xgb"),
+            "unknown kind 'pods'",
+            "hint: the first of several words is a kind; `--help` lists the kinds\n",
+        ),
         (("training\x1bjob", "x"), "unknown kind 'training\\x1bjob'", "hint: did you mean 'trainingjob'?\n"),
         (("trainingjob", "a/b"), "invalid resource name 'a/b'", BAD_NAME),
         (("trainingjob/../secrets",), "invalid resource name '../secrets'", BAD_NAME),
@@ -321,6 +329,11 @@ def test_a_profile_that_does_not_exist(shell: Shell, tmp_path: Path) -> None:
 def test_a_full_disk(shell: Shell, name: str) -> None:
     ran = shell.run("sh", "-c", f"kubectl smlogs trainingjob {name} -q >/dev/full")
     assert ran == refused("can't write to stdout: no space left on device")
+
+
+def test_a_full_disk_behind_stderr_costs_no_line(shell: Shell) -> None:
+    ran = shell.run("sh", "-c", "kubectl smlogs trainingjob mnist -o raw --no-timestamps 2>/dev/full")
+    assert ran == Ran("".join(f"step {number} of algo-1\n" for number in range(5)), "", 0)
 
 
 def test_a_closed_stderr_changes_nothing(shell: Shell) -> None:

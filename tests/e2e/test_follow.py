@@ -96,7 +96,7 @@ def test_following_ends_with_the_job_and_returns_its_result() -> None:
     assert set(new) < set(everything["halted"]), "what was there before is left out"
     assert {line for line in everything["halted"] if int(line.split()[1]) > 76} <= set(new)
     assert len(new) == len(set(new))
-    assert stopped.stderr == "error: trainingjob/halted Stopped: no reason given\n"
+    assert stopped.stderr == "error: trainingjob/halted Stopped\n"
     assert stopped.code == 4
 
 

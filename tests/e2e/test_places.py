@@ -131,9 +131,8 @@ def test_a_name_of_several_resources_lists_what_can_be_pasted(traveller: Shell) 
 
 def test_a_name_that_is_nowhere_says_where_it_was_looked_for(traveller: Shell) -> None:
     ran = traveller.smlogs("nope")
-    assert ran.stderr.startswith("error: 'nope' not found in namespace 'default' among trainingjobs, ")
-    assert f" of {ACK} and " in ran.stderr
-    assert "models" not in ran.stderr
+    assert ran.stderr.startswith("error: 'nope' not found in namespace 'default' among ")
+    assert re.search(rf"among \d kinds of {ACK} and \d kinds of {LEGACY}\n", ran.stderr)
     assert (ran.stdout, ran.stderr.count("\n"), ran.code) == ("", 2, 1)
 
 
@@ -149,13 +148,19 @@ def test_a_silent_api_server_keeps_nobody_beyond_the_timeout(places: Sandbox, tr
     assert ran == Ran("", "error: timed out after 1 s\n", 5)
 
 
-def test_status_of_a_name_alone_says_that_a_kind_goes_first(traveller: Shell) -> None:
-    assert traveller.sagemaker("status", "ours") == Ran(
-        "",
-        "error: unknown kind 'ours'\n"
-        "hint: the first word is a kind: `kubectl sagemaker status trainingjob ours`; --help lists the kinds\n",
-        2,
-    )
+def test_status_of_a_name_alone_shows_it_as_its_log_is_found(traveller: Shell) -> None:
+    alone = traveller.sagemaker("status", "ours", "-o", "name")
+    assert alone == traveller.sagemaker("status", "trainingjob", "ours", "-o", "name")
+    assert (alone.stdout.count("/ours\n"), alone.code) == (1, 0)
+    several = traveller.sagemaker("status", "several")
+    assert several == traveller.smlogs("several")
+
+
+def test_status_of_a_word_that_is_neither_says_both(traveller: Shell) -> None:
+    ran = traveller.sagemaker("status", "endpiont")
+    assert re.match(r"error: 'endpiont' not found in namespace 'default' among \d kinds of ", ran.stderr)
+    assert ran.stderr.splitlines()[1:] == ["hint: did you mean the kind 'endpoint'?"]
+    assert (ran.stdout, ran.code) == ("", 1)
 
 
 # Region

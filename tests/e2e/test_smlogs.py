@@ -220,7 +220,7 @@ def test_since_counts_back_from_now(sandbox: Sandbox, shell: Shell) -> None:
     newest = events(sandbox, "TrainingJobs", "xgb")[-1]["timestamp"] / 1000
     seconds = round(sandbox.account.now() - newest)
     assert shell.smlogs("trainingjob", "xgb", "--since", f"{seconds - 60}s") == Ran(
-        "", header("xgb", "xgb") + "no log lines\n", 0
+        "", header("xgb", "xgb") + "no log lines that match the flags\n", 0
     )
     some = shell.smlogs("trainingjob", "xgb", "--since", f"{seconds + 15}s", "-o", "raw")
     whole = [event["message"] for event in events(sandbox, "TrainingJobs", "xgb")]
@@ -250,7 +250,7 @@ def test_tail_is_the_last_lines_of_each_instance(shell: Shell, count: str, steps
 def test_instance_and_prefix_choose_streams(shell: Shell, flags: list[str], instances: list[int]) -> None:
     ran = shell.smlogs("trainingjob", "xgb", "-o", "raw", "--tail", "2", *flags)
     expected = [f"step {step} of algo-{number}\n" for step in (28, 29) for number in instances]
-    note = "" if instances else "no log lines\n"
+    note = "" if instances else "no log lines that match the flags\n"
     assert ran == Ran("".join(expected), header("xgb", "xgb") + note, 0)
 
 
@@ -372,7 +372,7 @@ def test_a_denied_describe_costs_one_note_and_no_line(sandbox: Sandbox, shell: S
             "error: trainingjob/xgb-2 Failed: AlgorithmError: label column has missing values, exit code: 1\n",
         ),
         ("forger", 3, "error: trainingjob/forger Failed: it is error: no error \\x1b[2J\\u202e\n"),
-        ("halted", 4, "error: trainingjob/halted Stopped: no reason given\n"),
+        ("halted", 4, "error: trainingjob/halted Stopped\n"),
     ],
     ids=["Completed", "Failed", "hostile reason", "Stopped"],
 )

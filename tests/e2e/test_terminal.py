@@ -10,6 +10,7 @@ import struct
 import subprocess
 import termios
 import tty
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -39,9 +40,11 @@ def on_a_terminal(shell: Shell, *command: str, columns: int = 200) -> tuple[str,
 
 
 def lines(text: str) -> list[str]:
-    """What follows the header, without the prefix of each line."""
+    """What follows the header, and the date of what is not of today, without the prefix of each line."""
     header, *rest = text.split("\n")[:-1]
     assert '" has SageMaker TrainingJobName "' in header
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", rest[0]):
+        del rest[0]
     return [
         re.sub(r"^(\x1b\[\d+m)?algo-1(\x1b\[0m)? (\x1b\[2m)?\d\d:\d\d:\d\d(\x1b\[0m)? ?", "", line) for line in rest
     ]
@@ -63,6 +66,23 @@ def test_control_sequences_of_a_message_are_shown_and_not_sent(shell: Shell) -> 
     ]  # fmt: skip
     assert re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text) is None
     assert code == 0
+
+
+def test_what_is_not_of_today_has_its_date_said_before_it(shell: Shell) -> None:
+    now = datetime.now(UTC)
+
+    def told(hour: int) -> tuple[str, str]:
+        """What follows the header in a zone where it is that hour, and the date of the day before there."""
+        offset = (hour - now.hour + 11) % 24 - 11
+        command = ("kubectl", "smlogs", "trainingjob", "mnist", "--timezone", f"Etc/GMT{-offset:+d}")
+        text, code = on_a_terminal(shell.having(NO_COLOR="1"), *command)
+        assert code == 0
+        return text.split("\n")[1], str((now + timedelta(hours=offset)).date() - timedelta(days=1))
+
+    # The job wrote more than an hour ago: before midnight, and today.
+    line, yesterday = told(0)
+    assert line == yesterday
+    assert told(22)[0].startswith("algo-1 ")
 
 
 def test_colour_is_for_the_instance_and_a_messages_own_colour_ends_with_it(shell: Shell) -> None:

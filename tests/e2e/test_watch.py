@@ -116,7 +116,12 @@ def test_a_watch_has_a_timeout(shell: Shell) -> None:
 
 def test_a_selection_of_nothing_has_no_end(shell: Shell) -> None:
     ran = shell.sagemaker("status", "-w", "-l", "team=vision")
-    assert ran == Ran("", "error: no resources found\nhint: nothing is selected that could end\n", 1)
+    assert ran == Ran(
+        "",
+        "error: no resources found in namespace default with labels team=vision\n"
+        "hint: nothing is selected that could end\n",
+        1,
+    )
 
 
 def test_a_user_without_rights_is_told_once(shell: Shell) -> None:
@@ -242,7 +247,7 @@ def test_a_list_is_watched_in_a_real_terminal(moving: Shell) -> None:
         screen = tmux.until(lambda screen: "Ctrl-C ends" in screen)
         assert tmux.state() == ("1", "0", "0", "0")
         assert "KIND" in screen.splitlines()[0]
-        assert "32 resources" in screen
+        assert " 17 of 32 resources" in screen, "a heading, 17 rows, a blank line, and this"
         assert len(screen.rstrip().splitlines()) == 20, "as high as the terminal, and no higher"
 
         changed = tmux.until(lambda screen: "✗ Failed" in screen)
@@ -268,11 +273,11 @@ def test_a_list_is_watched_in_a_real_terminal(moving: Shell) -> None:
 def test_a_timeout_leaves_the_terminal_as_it_was(moving: Shell) -> None:
     tmux = Tmux(moving, 100, 20)
     try:
-        tmux("send-keys", "clear; kubectl-sagemaker status -w --timeout 3s; echo code $?", "Enter")
+        tmux("send-keys", "clear; kubectl-sagemaker status -w --timeout 12s; echo code $?", "Enter")
         tmux.until(lambda screen: "Ctrl-C ends" in screen)
         left = tmux.until(lambda screen: "code 5" in screen)
         assert tmux.state()[:3] == ("0", "1", "1")
-        assert "error: timed out after 3 s" in left
+        assert "error: timed out after 12 s" in left
         assert "TrainingJob" in left, "what was shown last stays"
     finally:
         tmux("kill-server")

@@ -253,7 +253,7 @@ def test_no_jobs_are_a_heading() -> None:
 
 def test_a_mark_stands_before_its_job() -> None:
     marks = {RUNNING.key: "+", BY_NAME["churn"].key: "*"}
-    text = tables.table(
+    shown = tables.blocks(
         [RUNNING, TUNED, BY_NAME["churn"]],
         now=CLOCK,
         namespaces=False,
@@ -262,7 +262,7 @@ def test_a_mark_stands_before_its_job() -> None:
         colour=False,
         marks=marks,
     )
-    assert [line[:3] for line in text.splitlines()] == ["  K", "+ T", "  H", "* T"]
+    assert [[line[:3] for line in block] for block in shown] == [["  K"], ["+ T"], ["  H"], ["* T"]]
 
 
 if __name__ == "__main__":

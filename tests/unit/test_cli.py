@@ -84,6 +84,28 @@ def test_no_locale_stops_a_log_line_and_what_utf_8_has_not_is_escaped() -> None:
     assert run(*script(body), LC_ALL="C", PYTHONIOENCODING="ascii", PYTHONUTF8="0") == (0, "日本 \\udc80 🚀\n", "")
 
 
+def on_a_terminal(encoding: str, body: str) -> bytes:
+    """What a terminal of an encoding is sent by `body`."""
+    import pty
+
+    terminal, side = pty.openpty()
+    try:
+        variables = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+        subprocess.run(script(body), stdin=side, stdout=side, stderr=side, env=variables, timeout=60, check=True)
+        return os.read(terminal, 65536)
+    finally:
+        os.close(terminal)
+        os.close(side)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+def test_a_terminal_of_another_encoding_is_sent_that_and_no_byte_that_it_takes_for_a_control_sequence() -> None:
+    body = 'print("\u25b8 caf\xe9 2 \xd7 \u65e5 \u06db2J")'
+    assert on_a_terminal("iso-8859-1", body) == b"> caf\xe9 2 \xd7 \\u65e5 \\u06db2J\r\n"
+    assert on_a_terminal("ascii", body) == b"> caf\\xe9 2 * \\u65e5 \\u06db2J\r\n"
+    assert on_a_terminal("utf-8", body).decode() == "\u25b8 caf\xe9 2 \xd7 \u65e5 \u06db2J\r\n"
+
+
 def test_an_error_with_nobody_to_read_it_still_has_its_exit_code() -> None:
     argv = script('raise Error("it is gone")')
     done = subprocess.run(["sh", "-c", 'exec "$@" 2>/dev/full', "sh", *argv], capture_output=True, check=False)
@@ -185,7 +207,8 @@ def test_a_signal_ends_the_first_process_of_a_container(signum: signal.Signals, 
         ((*SAGEMAKER, "stats"), "no such command 'stats'"),
         ((*SAGEMAKER, "--x"), "no such option '--x'"),
         ((*SAGEMAKER, "logs"), "name a resource: KIND NAME, KIND/NAME, or NAME alone"),
-        ((*SAGEMAKER, "status", "pods"), "unknown kind 'pods'"),
+        ((*SAGEMAKER, "status", "-A", "pods"), "unknown kind 'pods'"),
+        ((*SAGEMAKER, "status", "trainingjob,pods"), "unknown kind 'pods'"),
         ((*SAGEMAKER, "status", "-A", "trainingjob", "xgb"), None),
         ((*SAGEMAKER, "sandbox", "--speed", "0"), None),
     ],
@@ -215,6 +238,18 @@ def test_wrong_usage_is_one_line_and_perhaps_a_hint(argv: tuple[str, ...], error
 )
 def test_the_hint_names_the_help_of_the_command_at_fault(argv: tuple[str, ...], program: str) -> None:
     assert run(*argv)[2].splitlines()[1] == f"hint: see `{program} --help`"
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("statu", "did you mean 'status'?"),
+        ("log", "did you mean 'logs'?"),
+        ("describe", "the commands are logs, status, operator, sandbox, completion"),
+    ],
+)
+def test_a_word_that_is_no_command_is_told_the_nearest_or_all(word: str, hint: str) -> None:
+    assert run(*SAGEMAKER, word, "xgb") == (2, "", f"error: no such command '{word}'\nhint: {hint}\n")
 
 
 # Help

@@ -222,11 +222,17 @@ def test_the_kind_and_the_namespace_typed_are_asked_for(asked: list[str], line: 
     assert {path.partition("?")[0].removeprefix("/apis/") for path in asked} == paths
 
 
-def test_a_name_alone_is_offered_where_no_kind_begins_so(asked: list[str]) -> None:
-    assert values(SMLOGS, "xg") == ["xgb"]
-    assert values(SAGEMAKER, "status", "xg") == []
+@pytest.mark.parametrize(
+    ("command", "line", "targets"),
+    [(SMLOGS, ["xg"], kinds.logged()), (SAGEMAKER, ["status", "xg"], kinds.targets(all_kinds=False))],
+    ids=["smlogs", "status"],
+)
+def test_a_name_alone_is_offered_where_no_kind_begins_so(
+    command: click.Command, line: list[str], targets: list[kinds.Target], asked: list[str]
+) -> None:
+    assert values(command, *line) == ["xgb"]
     plurals = {path.partition("?")[0].rpartition("/")[2] for path in asked}
-    assert plurals == {api.plural for target in kinds.logged() for api in target.apis}
+    assert plurals == {api.plural for target in targets for api in target.apis}
 
 
 def test_a_server_that_is_silent_offers_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

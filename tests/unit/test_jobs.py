@@ -464,10 +464,8 @@ def test_two_objects_that_mean_one_job_are_one_hit() -> None:
 def test_a_name_that_is_nowhere_says_where_it_was_looked_for() -> None:
     with pytest.raises(NotFound) as caught:
         search(Cluster(absent=(LEGACY,)), "nope")
-    assert caught.value.message == (
-        "'nope' not found in namespace 'ml' among "
-        f"{', '.join(api.plural for api in LOGGED if api.group is ACK)} of {ACK.name}"
-    )
+    count = sum(api.group is ACK for api in LOGGED)
+    assert caught.value.message == f"'nope' not found in namespace 'ml' among {count} kinds of {ACK.name}"
     assert caught.value.hint == "`kubectl sagemaker status -A` lists what there is"
 
 
@@ -484,7 +482,8 @@ def test_a_kind_that_is_forbidden_hides_no_hit_and_is_named_where_there_is_none(
     with pytest.raises(NotFound) as caught:
         search(Cluster(refused=refused))
     looked, _, closed = caught.value.message.partition("; forbidden to look among ")
-    assert "endpoints" not in looked
+    counts = [sum(api.group is group for api in LOGGED) - 1 for group in (ACK, LEGACY)]
+    assert looked.endswith(f"among {counts[0]} kinds of {ACK.name} and {counts[1]} kinds of {LEGACY.name}")
     assert closed == f"trainingjobs of {LEGACY.name} and endpoints of {ACK.name}"
 
 

@@ -290,3 +290,9 @@ def test_the_groups_are_the_two_that_exist() -> None:
         "/apis/sagemaker.services.k8s.aws/v1alpha1",
         "/apis/sagemaker.aws.amazon.com/v1",
     ]
+
+
+def test_kinds_that_are_named_twice_are_meant_once() -> None:
+    word = f"trainingjob.{kinds.LEGACY.name}"
+    (target,) = kinds.parse_all(f"{word},trainingjobs,{word}")
+    assert target == kinds.Target(target.kind, tuple(reversed(kinds.parse("trainingjob").apis)))

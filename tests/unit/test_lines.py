@@ -197,6 +197,8 @@ def test_what_is_asked_for_is_highlighted_once_where_patterns_overlap() -> None:
     style = Style(output="raw", colour=True, highlight=(re.compile("loss"), re.compile("ss 0"), re.compile("")))
     assert shown(style, "ERROR loss 0.1") == "ERROR \x1b[7mloss\x1b[0m\x1b[7m 0\x1b[0m.1\n"
     assert shown(Style(output="raw", highlight=style.highlight), "loss") == "loss\n"
+    # A match shows in a line that has colours, too, in place of these.
+    assert shown(style, "\x1b[32mINFO\x1b[0m loss") == "INFO \x1b[7mloss\x1b[0m\n"
 
 
 @pytest.mark.parametrize(("output", "line"), [("long", f"{STREAM} a\n"), ("short", "algo-1 a\n"), ("raw", "a\n")])

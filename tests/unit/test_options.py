@@ -24,6 +24,7 @@ from kubectl_sagemaker.options import (
     names,
     request_timeout,
     resource,
+    resources,
     shared,
 )
 from tests.environment import kubectls
@@ -250,8 +251,14 @@ def test_a_resource_is_two_words_or_one_with_a_slash(words: tuple[str, ...], kin
     ("words", "message"),
     [
         ((), "name a resource: KIND NAME, KIND/NAME, or NAME alone"),
-        (("trainingjob", "a", "b"), "one resource at a time: 'trainingjob a b' are 3 words"),
-        (("trainingjob/a", "b"), "unknown kind 'trainingjob/a'"),
+        (
+            ("trainingjob", "a", "b"),
+            "one resource at a time, as KIND NAME or KIND/NAME: 'trainingjob a b' are more words",
+        ),
+        (
+            ("trainingjob/a", "b/c"),
+            "one resource at a time, as KIND NAME or KIND/NAME: 'trainingjob/a b/c' are more words",
+        ),
         (("pod/a",), "unknown kind 'pod'"),
         (("trainingjob/",), "invalid resource name ''"),
         (("/xgb",), "unknown kind ''"),
@@ -263,6 +270,19 @@ def test_anything_else_is_wrong_usage(words: tuple[str, ...], message: str) -> N
     with pytest.raises(Usage) as caught:
         resource(words)
     assert caught.value.message == message
+
+
+def test_kinds_are_joined_by_a_comma_as_in_kubectl() -> None:
+    targets, name = resource(("trainingjob,batchtransformjob", "xgb"))
+    assert [(target.kind.name, len(target.apis)) for target in targets] == [("TrainingJob", 2), ("TransformJob", 1)]
+    assert name == "xgb"
+
+
+def test_who_gives_several_names_alone_is_told_that_they_need_their_kind() -> None:
+    for words in (("job-a", "job-b"), ("job-a", "job-b", "job-c")):
+        with pytest.raises(Usage, match="unknown kind 'job-a'") as caught:
+            resources(words)
+        assert caught.value.hint == "the first of several words is a kind; `--help` lists the kinds"
 
 
 def test_a_name_alone_means_every_kind_that_has_a_log() -> None:
