@@ -280,7 +280,7 @@ def test_completion_installs_from_it(frozen: Shell, unpacked: Path, tmp_path: Pa
         )
         said.append(done.stdout.splitlines()[-2:])
     names = ["kubectl_complete-smlogs", "kubectl_complete-sagemaker"]
-    assert said[0] == [f"installed: {folder / name}, from {unpacked / name}" for name in names]
+    assert said[0] == [f"installed: {folder / name}, from {command[0]}" for name in names]
     assert said[1] == [f"unchanged: {folder / name}" for name in names]
     assert person.run("kubectl", "__complete", "smlogs", "trainingjob", "xg").stdout == "xgb\nxgb-2\n:4\n"
 
