@@ -22,7 +22,7 @@ import pytest
 from kubectl_sagemaker.commands import VERBS
 from kubectl_sagemaker.sandbox import certificate
 from kubectl_sagemaker.sandbox.server import Sandbox
-from release import glibc
+from release import glibc, notices
 from release.project import CHECKOUT, PROGRAMS, VERSION, Failure, here
 from tests.e2e.shell import Ran, Shell, kubeconfig_with, search_path
 from tests.release.conftest import alone
@@ -92,8 +92,8 @@ def test_the_sandbox_and_the_operator_are_left_out_and_said_so(frozen: Shell, un
 
 
 def test_whose_work_it_contains_is_in_its_notices(unpacked: Path) -> None:
-    notices = (unpacked / "THIRD_PARTY_NOTICES").read_text()
-    named = set(re.findall(r"^={80}\n(\S+)", notices, re.MULTILINE))
+    text = (unpacked / "THIRD_PARTY_NOTICES").read_text(encoding="utf-8")
+    named = set(re.findall(r"^={80}\n(\S+)", text, re.MULTILINE))
     assert {
         "Python",
         "botocore",
@@ -104,8 +104,21 @@ def test_whose_work_it_contains_is_in_its_notices(unpacked: Path) -> None:
         "pyinstaller",
         "OpenSSL",
     } <= named
-    assert "Jean-loup Gailly" in notices
+    assert "Jean-loup Gailly" in text
     assert not list(unpacked.rglob("*readline*")), "a library under the GPL"
+
+
+def test_a_library_without_a_file_of_its_own_is_noticed_too(tmp_path: Path) -> None:
+    """python-build-standalone, of which the Linux archives are made, has all in Python; Windows has some in modules."""
+    names = {library.name for library in notices.libraries(tmp_path, ("_ssl", "zlib", "_decimal", "gc"))}
+    assert names == {"OpenSSL", "zlib", "libmpdec"}
+    for file in ("python313.dll", "VCRUNTIME140_1.dll", "libcrypto-3.dll", "_bz2.pyd", "_lzma.pyd"):
+        (tmp_path / file).touch()
+    names = {library.name for library in notices.libraries(tmp_path, ())}
+    assert names == {"Python", "Microsoft's C runtime", "OpenSSL", "bzip2", "liblzma"}
+    (tmp_path / "libunheard.so.1").touch()
+    with pytest.raises(Failure, match=r"^libunheard.so.1 goes into the archive and release/notices.py does not know"):
+        list(notices.libraries(tmp_path, ()))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="GLIBC is Linux's")
