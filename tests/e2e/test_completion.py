@@ -225,6 +225,15 @@ def test_a_shell_completes(person: Shell, name: str, line: str, becomes: str) ->
     assert typed(person, name, line, ran.stdout) == becomes
 
 
+def test_a_bash_of_macos_completes_files_too(person: Shell) -> None:
+    """It is of 2007, and has no compopt."""
+    script = person.sagemaker("completion", "bash").stdout
+    line = "kubectl-smlogs --kubeconfig /dev/nul"
+    assert (
+        typed(person, "bash", line, f"compopt() {{ return 127; }}\n{script}") == "kubectl-smlogs --kubeconfig /dev/null"
+    )
+
+
 # Installing
 
 

@@ -74,7 +74,7 @@ def checkout(tmp_path: Path) -> Path:
 
 def files(folder: Path) -> dict[str, bytes]:
     """Every file of a folder with its content."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def check(path: Path, url: str) -> dict[str, Any]:
@@ -433,7 +433,7 @@ def test_what_is_wrong_is_said_and_nothing_is_written(
     spoil(archives)
     before = files(tmp_path)
     done = release(version, str(archives), url, str(checkout(tmp_path)))
-    assert done.stderr.replace(str(archives), "ARCHIVES") == f"error: {message}\n"
+    assert done.stderr.replace(str(archives), "ARCHIVES").replace(os.sep, "/") == f"error: {message}\n"
     assert (done.stdout, done.returncode, files(tmp_path)) == ("", 1, before)
 
 
