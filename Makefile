@@ -59,7 +59,8 @@ dist-test: $(VENV)/ready ## all tests of plugins and terminal on an archive's pr
 	@rm -rf build && mkdir build
 	@archive="$(abspath $(ARCHIVE))"; archive="$${archive:-$(CURDIR)/$$($(BIN)/python -m release.archive build)}" && \
 	  $(BIN)/python -c 'import shutil, sys; shutil.unpack_archive(*sys.argv[1:])' "$$archive" build/programs && \
-	  ARCHIVE_UNDER_TEST="$$archive" REPRODUCIBLE=1 $(BIN)/pytest -n 4 --dist loadgroup tests/release
+	  ARCHIVE_UNDER_TEST="$$archive" REPRODUCIBLE=1 $(BIN)/pytest -n 4 --dist loadgroup \
+	  $(addprefix tests/release/,test_archive.py test_glibc.py test_krew.py)
 ifneq ($(OS),Windows_NT)
 	@PROGRAMS_UNDER_TEST="$(CURDIR)/build/programs" $(BIN)/pytest -n 4 --dist loadgroup tests/e2e
 endif

@@ -61,7 +61,13 @@ def smlogs() -> NoReturn:
 
 
 def sagemaker() -> NoReturn:
-    """Run `kubectl sagemaker`."""
+    """Run `kubectl sagemaker`; or, by a link of that name (commands/completion.py), what kubectl asks at TAB."""
+    name = os.path.basename(sys.argv[0])
+    if name.startswith("kubectl_complete-"):
+        from kubectl_sagemaker import completion
+
+        answered = completion.smlogs if name.endswith("-smlogs") else completion.sagemaker
+        answered()
     run(sagemaker_command, "kubectl sagemaker")
 
 

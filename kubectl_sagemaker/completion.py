@@ -29,7 +29,7 @@ _kubectl_sagemaker() {
     COMPREPLY=()
     while IFS= read -r line; do
         case $line in
-            :0) compopt -o default ;;
+            :0) compopt -o default || while IFS= read -r line; do COMPREPLY+=("$line"); done < <(compgen -f -- "$2") ;;
             :*) ;;
             *) COMPREPLY+=("${line%%$'\\t'*}") ;;
         esac

@@ -61,9 +61,14 @@ def _epoch() -> int:
         return int(given)
     try:
         command = ["git", "-C", str(CHECKOUT), "log", "-1", "--format=%ct"]
-        return int(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
-    except (OSError, ValueError, subprocess.CalledProcessError):
-        raise Failure("this is no git checkout: set SOURCE_DATE_EPOCH to the time that the files are to have") from None
+        done = subprocess.run(command, capture_output=True, check=False, text=True)
+        if done.returncode == 0:
+            return int(done.stdout)
+        said = done.stderr.partition("\n")[0]
+    except (OSError, ValueError) as error:
+        said = str(error)
+    why = f"git does not tell the commit's time ({said})"
+    raise Failure(f"{why}: set SOURCE_DATE_EPOCH to the time that the files are to have, in seconds")
 
 
 def _frozen(work: Path, epoch: int) -> Path:

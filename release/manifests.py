@@ -47,8 +47,8 @@ PLUGINS: Final = (
         ),
         (
             "It needs AWS credentials that may read CloudWatch Logs.",
-            "For TAB, install the plugin sagemaker, too, and run this now and after each",
-            "upgrade:",
+            "For TAB, install the plugin sagemaker, too, and run this once (on Windows after",
+            "each upgrade):",
             "  kubectl sagemaker completion --install",
         ),
     ),
@@ -61,7 +61,7 @@ PLUGINS: Final = (
             "Operators for Kubernetes (sagemaker.aws.amazon.com).",
         ),
         (
-            "For TAB, run this now and after each upgrade:",
+            "For TAB, run this once (on Windows after each upgrade):",
             "  kubectl sagemaker completion --install",
         ),
     ),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from importlib.metadata import Distribution, distribution, packages_distributions
 from pathlib import Path
@@ -19,12 +20,16 @@ LIBRARY: Final = re.compile(r"\.(so|dylib|dll)(\.[\d.]+)?$|^Python$")
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """A shared library that comes with Python: who its file is, and what its licence wants said."""
+    """A library that comes with Python: who its file is, what its licence wants said, and Python's module on top of it.
+
+    Where it has no file it is part of that module, or of Python: python-build-standalone's links all of them.
+    """
 
     file: re.Pattern[str]
     name: str
     licence: str
     notice: str = ""
+    module: str = ""
 
 
 MIT: Final = """\
@@ -51,20 +56,46 @@ THEORY OF LIABILITY, WHETHER IN CONTRACT, STRICT LIABILITY, OR TORT ARISING IN A
 SOFTWARE."""
 
 
-def _library(file: str, name: str, licence: str, notice: str = "") -> Library:
-    return Library(re.compile(rf"(lib)?({file})[-.\d]*", re.IGNORECASE), name, licence, notice)
+def _library(file: str, name: str, licence: str, notice: str = "", module: str = "") -> Library:
+    return Library(re.compile(rf"(lib)?({file})[-._\d]*", re.IGNORECASE), name, licence, notice, module)
 
 
 LIBRARIES: Final = (
     _library("python", "Python", "PSF-2.0, above"),
-    _library("crypto|ssl", "OpenSSL", "Apache-2.0, the text of LICENSE", "Copyright (c) 1998 The OpenSSL Project"),
-    _library("z|zlib1?", "zlib", "Zlib", "Copyright (C) 1995 Jean-loup Gailly and Mark Adler"),
-    _library("bz2", "bzip2", "bzip2-1.0.6", "Copyright (C) 1996 Julian R Seward"),
-    _library("lzma", "liblzma", "0BSD"),
-    _library("ffi", "libffi", "MIT", f"Copyright (c) 1996 Anthony Green, Red Hat, Inc and others.\n{MIT}"),
-    _library("expat", "Expat", "MIT", f"Copyright (c) 1998 Thai Open Source Software Center Ltd, Clark Cooper\n{MIT}"),
-    _library("mpdec", "libmpdec", "BSD-2-Clause", f"Copyright (c) 2008 Stefan Krah\n{BSD}"),
-    _library("uuid", "libuuid", "BSD-3-Clause", f"Copyright (C) 1996 Theodore Ts'o\n{BSD}"),
+    _library(
+        "crypto|ssl", "OpenSSL", "Apache-2.0, the text of LICENSE", "Copyright (c) 1998 The OpenSSL Project", "_ssl"
+    ),
+    _library("z|zlib1?", "zlib", "Zlib", "Copyright (C) 1995 Jean-loup Gailly and Mark Adler", "zlib"),
+    _library("bz2", "bzip2", "bzip2-1.0.6", "Copyright (C) 1996 Julian R Seward", "_bz2"),
+    _library("lzma", "liblzma", "0BSD", module="_lzma"),
+    _library("ffi", "libffi", "MIT", f"Copyright (c) 1996 Anthony Green, Red Hat, Inc and others.\n{MIT}", "_ctypes"),
+    _library(
+        "expat",
+        "Expat",
+        "MIT",
+        f"Copyright (c) 1998 Thai Open Source Software Center Ltd, Clark Cooper\n{MIT}",
+        "pyexpat",
+    ),
+    _library("mpdec", "libmpdec", "BSD-2-Clause", f"Copyright (c) 2008 Stefan Krah\n{BSD}", "_decimal"),
+    _library("uuid", "libuuid", "BSD-3-Clause", f"Copyright (C) 1996 Theodore Ts'o\n{BSD}", "_uuid"),
+    _library("sqlite3", "SQLite", "public domain", module="_sqlite3"),
+    _library(
+        "zstd", "Zstandard", "BSD-3-Clause", f"Copyright (c) Meta Platforms, Inc. and affiliates.\n{BSD}", "_zstd"
+    ),
+    _library(
+        "edit",
+        "libedit",
+        "BSD-3-Clause",
+        f"Copyright (c) 1992, 1993 The Regents of the University of California.\n{BSD}",
+        "readline",
+    ),
+    _library(
+        "ncursesw?|panelw?|tinfow?",
+        "ncurses",
+        "X11",
+        f"Copyright 2018 Thomas E. Dickey, 1998-2017 Free Software Foundation, Inc.\n{MIT}",
+        "_curses",
+    ),
     _library("gcc_s", "GCC's runtime library", "GPL-3.0-or-later WITH GCC-exception-3.1"),
     _library(
         r"vcruntime|msvcp|ucrtbase|api-ms-win-[a-z-]+", "Microsoft's C runtime", "redistributable code of Visual C++"
@@ -75,12 +106,18 @@ LIBRARIES: Final = (
 def notices(internal: Path) -> str:
     """The text for a folder that PyInstaller has filled; raises Failure for a library that nobody has looked up."""
     parts = [f"The archives of kubectl-sagemaker {VERSION} contain these works, under their own licences."]
-    python = Path(sysconfig.get_path("stdlib"), "LICENSE.txt")
     version = ".".join(map(str, sys.version_info[:3]))
-    parts.append(_part(f"Python {version}", "PSF-2.0", python.read_text(encoding="utf-8") if python.exists() else ""))
+    parts.append(_part(f"Python {version}", "PSF-2.0", _pythons()))
     parts += [_of(found) for found in _distributions(internal)]
-    parts += [_part(library.name, library.licence, library.notice) for library in _libraries(internal)]
+    parts += [_part(library.name, library.licence, library.notice) for library in libraries(internal)]
     return "\n\n".join(parts) + "\n"
+
+
+def _pythons() -> str:
+    """Python's own licence: beside its library, or above it on Windows; where Debian leaves it out, its address."""
+    library = Path(sysconfig.get_path("stdlib"))
+    texts = [folder / "LICENSE.txt" for folder in (library, library.parent) if (folder / "LICENSE.txt").is_file()]
+    return texts[0].read_text(encoding="utf-8") if texts else "https://docs.python.org/3/license.html"
 
 
 def _part(name: str, licence: str, text: str) -> str:
@@ -113,10 +150,14 @@ def _distributions(internal: Path) -> list[Distribution]:
     return [distribution(name) for name in sorted(names)]
 
 
-def _libraries(internal: Path) -> Iterator[Library]:
-    """Which shared libraries there are beside Python's own modules."""
+def libraries(internal: Path, built_in: Collection[str] = sys.builtin_module_names) -> Iterator[Library]:
+    """Which libraries are in the folder: as files of their own, or as a part of Python or of one of its modules."""
     files = sorted(path.name for path in internal.iterdir() if LIBRARY.search(path.name))
-    found = {}
+    modules = {path.name.partition(".")[0] for path in internal.rglob("*") if path.suffix in {".so", ".pyd"}}
+    modules |= set(built_in)
+    if "readline" in modules and "libedit" not in (importlib.import_module("readline").__doc__ or ""):
+        raise Failure("this Python has GNU's readline built in, which is under the GPL: build with another")
+    found = {library.name: library for library in LIBRARIES if library.module in modules}
     for file in files:
         stem = LIBRARY.sub("", file) or file
         library = next((each for each in LIBRARIES if each.file.fullmatch(stem)), None)

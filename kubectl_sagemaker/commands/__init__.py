@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+
+from kubectl_sagemaker.errors import Error
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -18,6 +22,19 @@ VERBS: Final = {
     "completion": ("completion", "Print or install what completes these commands at TAB."),
 }
 """Commands of `kubectl sagemaker`: the module here that has each, and what it does, for who lists them."""
+
+
+INSTALLERS: Final = {"pipx_metadata.json": "pipx", "uv-receipt.toml": "uv tool"}
+"""By the file that each leaves in the environment that it made for the programs; pip by itself can't add to those."""
+
+
+def lacks(verb: str, module: str) -> Error:
+    """The error of a verb whose part of the package was not installed with it: how to have it, as it was installed."""
+    installer = next(
+        (each for file, each in INSTALLERS.items() if os.path.isfile(os.path.join(sys.prefix, file))), None
+    )
+    hint = f"{installer} install --force '.[{verb}]' in a checkout" if installer else None
+    return Error(f"the {verb} needs {module}", hint=hint or f"pip install 'kubectl-sagemaker[{verb}]'")
 
 
 class Verbs(click.Group):

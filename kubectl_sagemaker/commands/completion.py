@@ -82,27 +82,43 @@ def _put(file: Path, text: str) -> str:
 
 
 def _link(name: str) -> str:
-    """Make one of the programs that kubectl asks findable in PATH; say what was done."""
+    """Make one of the programs that kubectl asks findable in PATH; say what was done.
+
+    It is a link to this program as PATH has it, which answers by that name (cli.py): an upgrade by krew, which puts
+    each version into a folder of its own and takes the old one away, leaves it as good as it was.
+    """
     found = shutil.which(name)
     if found and not (Path(found).is_symlink() or found.lower().endswith(".cmd")):
         return f"unchanged: {found}"
     # A program that is no script is given the bare word that a shell found in PATH.
-    program = Path(shutil.which(sys.argv[0]) or sys.argv[0])
-    source = program.resolve().with_name(name).with_suffix(program.suffix)
-    if found and Path(found).resolve() == source.resolve():
+    program = Path(shutil.which(sys.argv[0]) or sys.argv[0]).absolute()
+    source = program if os.name == "posix" else program.resolve().with_name(name).with_suffix(program.suffix)
+    if found and Path(found).resolve().parent == program.resolve().parent:
         return f"unchanged: {found}"
     if not source.exists():
         raise Error(f"{source} is missing", hint="install kubectl-sagemaker anew")
-    for folder in (program.absolute().parent, *map(Path, os.get_exec_path())):
+    path = [Path(folder) for folder in os.get_exec_path() if not _is_krews_alone(Path(folder))]
+    for folder in (program.parent, *path):
         target = folder / name
-        if str(folder) in os.get_exec_path() and os.access(folder, os.W_OK) and _free(target):
+        if folder in path and os.access(folder, os.W_OK) and _free(target):
             if os.name == "nt":
                 # A link takes a privilege there that few have, and a copy would miss what lies beside the program.
                 return _put(target.with_name(f"{name}.cmd"), f'@"{source}" %*\r\n')
             target.unlink(missing_ok=True)
             target.symlink_to(source)
             return f"installed: {target}, from {source}"
-    raise Error(f"no folder of PATH can be written to, for {name}", hint=f"put {source} into one")
+    raise Error(
+        f"no folder of PATH can be written to, for {name}", hint=f"put a link of that name to {source} into one"
+    )
+
+
+def _is_krews_alone(folder: Path) -> bool:
+    """Whether a folder is krew's, and krew itself is installed otherwise than by krew.
+
+    Once the last plugin is uninstalled, krew takes whatever is left there for that of a version before receipts, and
+    refuses every command ("krew home outdated"). Its own receipt keeps it from that.
+    """
+    return (folder.parent / "receipts").is_dir() and not os.path.lexists(folder / "kubectl-krew")
 
 
 def _free(target: Path) -> bool:

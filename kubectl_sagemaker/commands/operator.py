@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from kubectl_sagemaker.commands import lacks
 from kubectl_sagemaker.errors import Error, Forbidden, Interrupted, NotFound, Usage
 from kubectl_sagemaker.kinds import LEGACY
 from kubectl_sagemaker.options import ACCOUNT, CONNECTION, DURATION, SELECTOR, TALK, Command, Flag, Parsed, shared
@@ -166,7 +167,7 @@ def run_it(
 ) -> None:
     """Reconcile the objects of all namespaces, or of the one that -n names, until Ctrl-C or SIGTERM."""
     if find_spec("prometheus_client") is None:
-        raise Error("the operator needs prometheus_client", hint="pip install 'kubectl-sagemaker[operator]'")
+        raise lacks("operator", "prometheus_client")
     from kubectl_sagemaker.aws import Aws
     from kubectl_sagemaker.kube import Kube
     from kubectl_sagemaker.operator.ack import ACK_ROWS

@@ -11,6 +11,7 @@ from types import FrameType
 
 import click
 
+from kubectl_sagemaker.commands import lacks
 from kubectl_sagemaker.errors import Error, Interrupted
 from kubectl_sagemaker.kubeconfig import reason
 from kubectl_sagemaker.options import Command, Flag
@@ -48,7 +49,7 @@ def command(speed: float, empty: bool, command_line: tuple[str, ...]) -> int:
         raise Error("the sandbox is left out of the archives", hint="a checkout or a pip install has it: see README.md")
     for module in ("aiohttp", "prometheus_client"):
         if find_spec(module) is None:
-            raise Error(f"the sandbox needs {module}", hint="pip install 'kubectl-sagemaker[sandbox]'")
+            raise lacks("sandbox", module)
     from kubectl_sagemaker.sandbox.parts import PARTS
     from kubectl_sagemaker.sandbox.server import Sandbox
 

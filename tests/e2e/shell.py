@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 from dataclasses import dataclass, replace
@@ -46,6 +47,8 @@ class Shell:
         """Start a command in a process group of its own, without input."""
         return subprocess.Popen(
             command,
+            # Windows would look in the PATH of this process.
+            executable=shutil.which(command[0], path=self.environment.get("PATH")),
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

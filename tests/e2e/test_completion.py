@@ -225,6 +225,15 @@ def test_a_shell_completes(person: Shell, name: str, line: str, becomes: str) ->
     assert typed(person, name, line, ran.stdout) == becomes
 
 
+def test_a_bash_of_macos_completes_files_too(person: Shell) -> None:
+    """It is of 2007, and has no compopt."""
+    script = person.sagemaker("completion", "bash").stdout
+    line = "kubectl-smlogs --kubeconfig /dev/nul"
+    assert (
+        typed(person, "bash", line, f"compopt() {{ return 127; }}\n{script}") == "kubectl-smlogs --kubeconfig /dev/null"
+    )
+
+
 # Installing
 
 
@@ -268,11 +277,14 @@ def test_the_programs_for_kubectl_come_beside_the_plugin_on_path(person: Shell, 
     (folder / FOR_KUBECTL[0]).symlink_to(tmp_path / "gone")
     (folder / FOR_KUBECTL[1]).symlink_to(shutil.which("true") or "")
     ran = person.sagemaker("completion", "bash", "--install")
-    installed = [f"installed: {folder / program}, from {PROGRAMS / program}" for program in FOR_KUBECTL]
+    # By the plugin's name on PATH, so that it stays right when that leads to another version.
+    plugin = folder / "kubectl-sagemaker"
+    installed = [f"installed: {folder / program}, from {plugin}" for program in FOR_KUBECTL]
     assert (ran.stdout.splitlines()[-2:], ran.code) == (installed, 0)
     assert complete(person, "smlogs", "trainingjob", "x") == ["xgb", "xgb-2", ":4"]
     ran = person.sagemaker("completion", "bash", "--install")
     assert ran.stdout.splitlines()[-2:] == [f"unchanged: {folder / program}" for program in FOR_KUBECTL]
+    assert complete(person, "sagemaker", "status", "trainingjob", "x") == ["xgb", "xgb-2", ":4"]
 
 
 def test_a_shell_that_is_not_known_is_wrong_usage(person: Shell) -> None:

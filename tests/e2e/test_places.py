@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +16,7 @@ from kubectl_sagemaker.sandbox.cluster import NAMESPACES
 from kubectl_sagemaker.sandbox.resources import RESOURCES
 from kubectl_sagemaker.sandbox.server import Sandbox
 from kubectl_sagemaker.sandbox.world import Part, plain
-from tests.e2e.shell import DENIED_LOGS, Ran, Shell, closed_port, kubeconfig_with, shell_of
+from tests.e2e.shell import DENIED_LOGS, Ran, Shell, closed_port, finish, kubeconfig_with, shell_of
 from tests.e2e.test_smlogs import header, longs
 from tests.e2e.world import ACK, LEGACY, ended_training, steps
 
@@ -143,8 +144,12 @@ def test_a_silent_api_server_keeps_nobody_beyond_the_timeout(places: Sandbox, tr
         server = f"https://127.0.0.1:{silent.getsockname()[1]}"
         cluster = {"name": "sandbox", "cluster": {"server": server, "insecure-skip-tls-verify": True}}
         kubeconfig = kubeconfig_with(places, tmp_path / "config", clusters=[cluster])
+        process = traveller.having(KUBECONFIG=kubeconfig).start("kubectl", "smlogs", "x", "--timeout", "1s")
         # Silence on a connection is borne for 75 s otherwise; the process is killed, and the test fails, before that.
-        ran = traveller.having(KUBECONFIG=kubeconfig).run("timeout", "30", "kubectl", "smlogs", "x", "--timeout", "1s")
+        late = threading.Timer(30, process.kill)
+        late.start()
+        ran = finish(process)
+        late.cancel()
     assert ran == Ran("", "error: timed out after 1 s\n", 5)
 
 

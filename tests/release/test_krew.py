@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.server
 import io
 import os
 import re
@@ -10,8 +11,10 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -71,7 +74,7 @@ def checkout(tmp_path: Path) -> Path:
 
 def files(folder: Path) -> dict[str, bytes]:
     """Every file of a folder with its content."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def check(path: Path, url: str) -> dict[str, Any]:
@@ -229,50 +232,139 @@ def test_what_krew_installs_works_and_completes(
     ran = person.sagemaker("completion", "--install")
     assert f"installed: {root / 'bin' / 'kubectl_complete-smlogs'}, from " in ran.stdout
     assert person.run(*complete).stdout == "xgb\nxgb-2\n:4\n"
-    # An upgrade takes the old version's folder away.
+    # An upgrade takes the old version's folder away, and nothing need be done again.
     old = root / "store" / "sagemaker" / VERSION
     old.rename(old.with_name("v9.9.9"))
     link = root / "bin" / "kubectl-sagemaker"
     link.unlink()
     link.symlink_to(os.path.relpath(old.with_name("v9.9.9") / link.name, link.parent))
-    assert person.sagemaker("completion", "--install").code == 0
     assert person.run(*complete).stdout == "xgb\nxgb-2\n:4\n"
 
 
-@pytest.mark.skipif(shutil.which("kubectl-krew") is None, reason="krew is not installed")
-def test_krew_itself_installs_it(released: Path, archive: Path, sandbox: Sandbox, tmp_path: Path) -> None:
-    root = tmp_path / "krew"
-    path = os.pathsep.join([str(root / "bin"), os.environ["PATH"]])
-    person = Shell({**sandbox.environment, "PATH": path, "KREW_ROOT": str(root), "KREW_NO_UPGRADE_CHECK": "1"})
-    for name in ("smlogs", "sagemaker"):
-        manifest = released / "plugins" / f"{name}.yaml"
-        ran = person.run("kubectl", "krew", "install", f"--manifest={manifest}", f"--archive={archive}")
-        assert ran.code == 0, ran.stderr
-    assert person.smlogs("mnist", "-q", "-o", "raw", "--tail", "1") == Ran("step 4 of algo-1\n", "", 0)
+KREW: Final = shutil.which("kubectl-krew") or shutil.which("krew")
+VALIDATE: Final = shutil.which("validate-krew-manifest")
+real_krew = pytest.mark.skipif(KREW is None or sys.platform == "win32", reason="krew is not installed, or needs links")
 
 
-@pytest.mark.skipif(shutil.which("kubectl-krew") is None, reason="krew is not installed")
-def test_krew_itself_takes_the_checkout_for_an_index(released: Path, tmp_path: Path) -> None:
-    """As the checkout is before its first release, and with the manifests of one."""
-    path = os.pathsep.join([str(Path(next(iter(kubectls().values()))).parent), os.environ["PATH"]])
-    root = str(tmp_path / "krew")
-    person = Shell({**os.environ, "PATH": path, "KREW_ROOT": root, "KREW_NO_UPGRADE_CHECK": "1"})
-    unready = person.run("kubectl", "krew", "install", f"--manifest={CHECKOUT / 'krew-manifest.yaml'}", "--archive=x")
-    if not any((CHECKOUT / "plugins").glob("*.yaml")):
-        assert "should have a platform specified" in unready.stderr
-        assert unready.code == 1
-    for name, folder in (("checkout", CHECKOUT), ("released", released)):
-        repository = tmp_path / "repositories" / name
-        shutil.copytree(folder / "plugins", repository / "plugins")
+class Krew:
+    """krew itself with a home of its own, an index that is empty, and archives that a server on loopback has."""
+
+    def __init__(self, folder: Path, sandbox: Sandbox, archives: Path) -> None:
+        self.root, self.system = folder / "krew", folder / "system"
+        self.system.mkdir()
+        (self.system / "kubectl").symlink_to(next(iter(kubectls().values())))
+        (self.system / "kubectl-krew").symlink_to(KREW or "")
+        self.repository = folder / "repository"
+        self.repository.mkdir()
+        empty = folder / "default"
+        self.commit(empty)
+        own = {
+            "PATH": os.pathsep.join([str(self.root / "bin"), str(self.system), "/usr/bin", "/bin"]),
+            "HOME": str(folder / "home"),
+            "SHELL": "/bin/bash",
+            "KREW_ROOT": str(self.root),
+            "KREW_NO_UPGRADE_CHECK": "1",
+            "KREW_DEFAULT_INDEX_URI": f"file://{empty}",
+        }
+        self.person = Shell({**sandbox.environment, **own})
+        self.archives = archives
+        self.url = ""
+
+    def __enter__(self) -> Krew:
+        class Quiet(http.server.SimpleHTTPRequestHandler):
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its own name
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(self.archives)))
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+    def commit(self, repository: Path) -> None:
+        """Commit what is in a folder."""
+        (repository / "plugins").mkdir(parents=True, exist_ok=True)
+        (repository / "plugins" / "README.md").touch()
+        identity = ("-c", "user.name=x", "-c", "user.email=x@example.com")
         for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "all"]):
-            identity = ("-c", "user.name=x", "-c", "user.email=x@example.com")
             subprocess.run(["git", "-C", str(repository), *identity, *words], check=True)
-        ran = person.run("kubectl", "krew", "index", "add", name, f"file://{repository}")
-        assert ran.code == 0, ran.stderr
-    ran = person.run("kubectl", "krew", "search")
-    shown = {line.split()[0] for line in ran.stdout.splitlines()[1:]}
-    assert {"released/smlogs", "released/sagemaker"} <= shown
-    assert "failed to read or parse" not in ran.stderr
+
+    def __call__(self, *words: str, code: int = 0) -> str:
+        """Run `kubectl krew`; return all that it wrote."""
+        ran = self.person.run("kubectl", "krew", *words)
+        assert ran.code == code, ran.stderr
+        return ran.stdout + ran.stderr
+
+
+@pytest.fixture
+def krew(archive: Path, archives: Path, sandbox: Sandbox, tmp_path: Path) -> Iterator[Krew]:
+    """krew, and a repository that is an index with the archive that was built."""
+    # Where a server has them, they lie in one folder.
+    for path in list(archives.rglob("kubectl-sagemaker-*")):
+        path.rename(archives / path.name)
+    shutil.copyfile(archive, archives / archive.name)
+    with Krew(tmp_path, sandbox, archives) as made:
+        done = release(VERSION, str(archives), made.url, str(made.repository))
+        assert (done.stderr, done.returncode) == ("", 0)
+        made.commit(made.repository)
+        yield made
+
+
+@real_krew
+def test_krew_itself_installs_upgrades_and_uninstalls_from_this_repository(krew: Krew) -> None:
+    person, complete = krew.person, ("kubectl", "__complete", "smlogs", "trainingjob", "xg")
+    krew("index", "add", "sagemaker", f"file://{krew.repository}")
+    shown = krew("search")
+    assert re.search(r"^sagemaker/smlogs +Print the logs .* no$", shown, re.MULTILINE)
+    assert re.search(r"^sagemaker/sagemaker +Show the state .* no$", shown, re.MULTILINE)
+    assert f"VERSION: {VERSION}\n" in krew("info", "sagemaker/smlogs")
+    assert "kubectl sagemaker completion --install" in krew("install", "sagemaker/smlogs", "sagemaker/sagemaker")
+    assert krew("list").split() == ["sagemaker/sagemaker", "sagemaker/smlogs"]
+    assert person.smlogs("mnist", "-q", "-o", "raw", "--tail", "1") == Ran("step 4 of algo-1\n", "", 0)
+    assert person.sagemaker("--version") == Ran(f"{VERSION.removeprefix('v')}\n", "", 0)
+    ran = person.sagemaker("completion", "--install")
+    assert ran.code == 0, ran.stderr
+    assert person.run(*complete).stdout == "xgb\nxgb-2\n:4\n"
+
+    for manifest in (krew.repository / "plugins").glob("*.yaml"):
+        manifest.write_text(manifest.read_text().replace(f"version: {VERSION}", "version: v99.0.0"))
+    krew.commit(krew.repository)
+    krew("upgrade")
+    assert os.listdir(krew.root / "store" / "sagemaker") == ["v99.0.0"]
+    assert person.run(*complete).stdout == "xgb\nxgb-2\n:4\n"
+    assert person.sagemaker("completion", "--install").stdout.count("unchanged: ") == 4
+
+    # With something left in its folder and no plugin, krew would refuse all from now on.
+    krew("uninstall", "smlogs", "sagemaker")
+    assert os.listdir(krew.root / "bin") == []
+    assert krew("list").strip() == ""
+
+
+@real_krew
+@pytest.mark.skipif(VALIDATE is None, reason="validate-krew-manifest is not installed")
+def test_krews_own_check_of_a_manifest_passes(krew: Krew) -> None:
+    """It installs all platforms' archives, and looks for the licence in each."""
+    for manifest in sorted((krew.repository / "plugins").glob("*.yaml")):
+        ran = krew.person.run(VALIDATE or "", "-manifest", str(manifest))
+        assert f"all {len(PLATFORMS)} spec.platforms installed fine" in ran.stderr
+        assert ran.code == 0
+
+
+@real_krew
+def test_krew_itself_takes_the_checkout_for_an_index(krew: Krew, tmp_path: Path) -> None:
+    """As it is before its first release, too; then nothing can be installed, not even by krew-manifest.yaml."""
+    shutil.copytree(CHECKOUT / "plugins", tmp_path / "own" / "plugins")
+    krew.commit(tmp_path / "own")
+    krew("index", "add", "own", f"file://{tmp_path / 'own'}")
+    released = any((CHECKOUT / "plugins").glob("*.yaml"))
+    assert krew("search").count("own/") == (2 if released else 0)
+    if not released:
+        assert 'plugin "own/smlogs" does not exist in the plugin index' in krew("install", "own/smlogs", code=1)
+        said = krew("install", f"--manifest={CHECKOUT / 'krew-manifest.yaml'}", code=1)
+        assert "should have a platform specified" in said
 
 
 def test_a_zip_unpacks_as_krew_unpacks_it(tmp_path: Path) -> None:
@@ -341,7 +433,7 @@ def test_what_is_wrong_is_said_and_nothing_is_written(
     spoil(archives)
     before = files(tmp_path)
     done = release(version, str(archives), url, str(checkout(tmp_path)))
-    assert done.stderr.replace(str(archives), "ARCHIVES") == f"error: {message}\n"
+    assert done.stderr.replace(str(archives), "ARCHIVES").replace(os.sep, "/") == f"error: {message}\n"
     assert (done.stdout, done.returncode, files(tmp_path)) == ("", 1, before)
 
 

@@ -115,6 +115,12 @@ def test_it_needs_nothing_else_and_an_extra_adds_what_it_names(bare: Environment
     for verb, words in {"operator": ("run", "-s", "http://127.0.0.1:9"), "sandbox": ("--", "true")}.items():
         needs = f"error: the {verb} needs prometheus_client\nhint: pip install 'kubectl-sagemaker[{verb}]'\n"
         assert shell.sagemaker(verb, *words) == Ran("", needs, 1)
+        # These make an environment of their own, which has no pip, and whose package no index has.
+        for file, installer in {"pipx_metadata.json": "pipx", "uv-receipt.toml": "uv tool"}.items():
+            (bare.python.parents[1] / file).touch()
+            hint = f"hint: {installer} install --force '.[{verb}]' in a checkout"
+            assert shell.sagemaker(verb, *words).stderr.splitlines()[1] == hint
+            (bare.python.parents[1] / file).unlink()
 
     before = bare.has()
     assert {"click", "boto3", "kubernetes", "pysocks"} <= before
