@@ -7,7 +7,7 @@ object's root. A test holds every path against the published CRDs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -636,6 +636,14 @@ def targets(*, all_kinds: bool) -> list[Target]:
 def logged() -> list[Target]:
     """Every kind that has a log, in both groups."""
     return [Target(kind, kind.apis) for kind in KINDS if kind.logged]
+
+
+def grouped(targets: Sequence[Target]) -> bool:
+    """Whether what was asked for is one group's resource, of a kind that the other group spells alike."""
+    if len(targets) != 1:
+        return False
+    kind, apis = targets[0]
+    return len(apis) == 1 and any(api.singular == apis[0].singular for api in kind.apis if api is not apis[0])
 
 
 def singulars(targets: Iterable[Target]) -> str:

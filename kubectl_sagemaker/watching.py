@@ -13,6 +13,7 @@ from kubectl_sagemaker import details, jobs
 from kubectl_sagemaker.changes import Changed, Changes, Deleted, Listed, News, Trouble
 from kubectl_sagemaker.errors import Ended, Error, Forbidden, NotFound
 from kubectl_sagemaker.jobs import Job
+from kubectl_sagemaker.kinds import grouped
 from kubectl_sagemaker.render import documents, states
 from kubectl_sagemaker.render.panel import Style, panel
 from kubectl_sagemaker.render.table import blocks
@@ -52,6 +53,8 @@ class View:
     colour: bool = False
     drawn: bool = False
     """Whether it is a screen that is redrawn."""
+    flags: str = ""
+    """What leads another command to the same cluster and account."""
 
 
 @dataclass(slots=True)
@@ -392,7 +395,10 @@ def _told(env: Env, view: View, shown: Details, last: object) -> object:
 
 
 def _panel(view: View, shown: Details, columns: int, now: float, *, notices: bool = False) -> str:
-    return panel(shown, now=now, style=Style(columns, view.colour, links=view.drawn, notices=notices))
+    style = Style(
+        columns, view.colour, links=view.drawn, notices=notices, grouped=grouped(view.targets), flags=view.flags
+    )
+    return panel(shown, now=now, style=style)
 
 
 def _drawn(view: View, shown: Details, watched: Watched, size: tuple[int, int], now: float) -> list[str]:

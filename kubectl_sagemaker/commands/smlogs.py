@@ -170,6 +170,12 @@ def command(
         raise Usage(f"{' and '.join(chosen)} each choose among the jobs that a job started: give one")
     if chosen and follow:
         raise Usage(f"{chosen[0]} chooses among what there is now, --follow goes on: give one")
+    now = env.now()
+    begin = since or since_time
+    begins = begin.seconds(now, where) if begin else None
+    ends = until.seconds(now, where) if until else None
+    if begins is not None and ends is not None and ends < begins:
+        raise Usage("--until lies before --since")
     named = selector is None and not everything
     pairs = resources(words) if named else []
     targets = [] if named else _selected(words, selector, everything)
@@ -180,7 +186,6 @@ def command(
     # Wrong usage has been said by now, and pays for none of this.
     from kubectl_sagemaker import jobs, parallel
 
-    now = env.now()
     with env.deadline(timeout):
         env.kube.begin()
         if named:
@@ -198,11 +203,10 @@ def command(
         from kubectl_sagemaker.logs.filters import Filter
         from kubectl_sagemaker.render import lines
 
-        begin = since or since_time
         wanted = Wanted(
             follow=follow,
-            since=begin.seconds(now, where) if begin else None,
-            until=until.seconds(now, where) if until else None,
+            since=begins,
+            until=ends,
             tail=None if tail == -1 else tail,
             instances=instances,
             stream_prefix=stream_prefix,
@@ -322,9 +326,14 @@ class Opening:
             for job in found
         ]
         if not self.alone:
-            times_named = Counter(log.job.name for log in logs)
-            for log in logs:
-                log.label = log.job.name if times_named[log.job.name] == 1 else log.job.title
+            # Two groups can have a name for two jobs of one kind.
+            named = [
+                (log.job.name, log.job.title, f"{log.job.api.singular}.{log.job.api.group.name}/{log.job.name}")
+                for log in logs
+            ]
+            times_named = Counter(form for forms in named for form in forms)
+            for log, forms in zip(logs, named, strict=True):
+                log.label = next((form for form in forms if times_named[form] == 1), forms[-1])
         parallel.each(JobLog.ask_ahead, logs)
         return logs
 

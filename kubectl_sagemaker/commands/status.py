@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from typing import TYPE_CHECKING, Final
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from kubectl_sagemaker.env import Env
 
 MISSPELT: Final = 0.9
-"""How like a kind a word must be to be one that is misspelt: `trainngjob` is 0.95, `endpoint-1`, a name, 0.89."""
+"""How like a kind a word of letters must be to be one, misspelt: `trainngjob` is 0.95, `mymodel`, a name, 0.83."""
 
 
 @click.command(
@@ -169,6 +170,7 @@ def _one(env: Env, targets: list[kinds.Target], name: str, output: str, colour: 
             output=output,
             colour=colour,
             drawn=_is_drawn(env, output),
+            flags=_flags(env),
         )
         env.started()
         return watching.one(env, view, found.job)
@@ -182,8 +184,20 @@ def _one(env: Env, targets: list[kinds.Target], name: str, output: str, colour: 
     if output in WRITERS:
         env.write(WRITERS[output](documents.single(full, now)))
     else:
-        env.write(panel(full, now=now, style=Style(_width(env), colour, links=_has_links(env))))
+        style = Style(_width(env), colour, links=_has_links(env), grouped=kinds.grouped(targets), flags=_flags(env))
+        env.write(panel(full, now=now, style=style))
     return 0
+
+
+def _flags(env: Env) -> str:
+    """The flags that another command needs to come to the same cluster and account."""
+    given = {
+        "--context": env.connection.context,
+        "--kubeconfig": env.connection.kubeconfig,
+        "--profile": env.account.profile,
+        "--region": env.account.region,
+    }
+    return " ".join(f"{flag} {shlex.quote(value)}" for flag, value in given.items() if value)
 
 
 def _is_drawn(env: Env, output: str) -> bool:
@@ -229,4 +243,5 @@ def _many(
 
 def _is_name(word: str) -> bool:
     """Whether a word alone is a resource's name: neither a kind, or several, nor a kind that is misspelt."""
-    return "," not in word and not kinds.singular(word) and not kinds.nearest(word, likeness=MISSPELT)
+    misspelt = word.isalpha() and kinds.nearest(word, likeness=MISSPELT)
+    return "," not in word and not kinds.singular(word) and not misspelt

@@ -42,6 +42,10 @@ class Style:
     """Whether the console's address is a hyperlink of the terminal's (OSC 8)."""
     notices: bool = False
     """Whether what could not be asked stands in the panel."""
+    grouped: bool = False
+    """Whether the command that shows more names the kind with its group, as the person did."""
+    flags: str = ""
+    """What that command needs to come to the same cluster and account: `--context prod`."""
 
     def shade(self, text: str, sequence: str) -> str:
         """The text in a colour, if there are colours."""
@@ -438,4 +442,6 @@ def _more(details: Details, style: Style) -> Iterator[str]:
     """The command that shows more."""
     job = details.job
     if job.kind.logged and job.job_name and not job.uncreated:
-        yield from _labelled("more", f"kubectl smlogs {job.api.singular} {job.name} -n {job.namespace}", style)
+        word = f"{job.api.singular}.{job.api.group.name}" if style.grouped else job.api.singular
+        words = filter(None, ("kubectl smlogs", word, job.name, "-n", job.namespace, style.flags))
+        yield from _labelled("more", " ".join(words), style)

@@ -57,6 +57,7 @@ def refused(error: str, hint: str = "", code: int = 1, *, before: str = "") -> R
             "--since: 'yesterdayish' is neither a duration nor a time",
             TIME,
         ),
+        (("trainingjob", "xgb", "--since", "1h", "--until", "2h"), "--until lies before --since", ""),
         (("trainingjob", "xgb", "--since=-1h"), "--since: '-1h' is neither a duration nor a time", TIME),
         (("trainingjob", "xgb", "--timeout", "soon"), "--timeout: 'soon' is no duration", DURATION),
         (("trainingjob", "xgb", "--follow=maybe"), "--follow: 'maybe' is neither true nor false", ""),

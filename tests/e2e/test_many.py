@@ -184,6 +184,14 @@ def test_a_selector_that_matches_nothing_yet_waits_and_what_appears_joins(shell:
     assert ran.code in {0, 3}
 
 
+def test_two_jobs_of_one_name_and_kind_are_told_apart_by_their_group(shell: Shell) -> None:
+    groups = ("sagemaker.services.k8s.aws", "sagemaker.aws.amazon.com")
+    labels = [f"trainingjob.{group}/churn" for group in groups]
+    ran = shell.smlogs(*labels, "--tail", "1", "-o", "short", "-q")
+    assert {line.rpartition("/algo-")[0] for line in ran.stdout.splitlines()} == set(labels)
+    assert ran.code == 0
+
+
 def test_waiting_for_a_selector_is_bounded_by_the_timeout(shell: Shell) -> None:
     ran = shell.smlogs("-l", "app=none", "-n", "ml", "-f", "--timeout", "2s")
     assert ran.code == 5

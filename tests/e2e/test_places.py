@@ -161,9 +161,10 @@ def test_status_of_a_name_alone_shows_it_as_its_log_is_found(traveller: Shell) -
     assert several == traveller.smlogs("several")
 
 
-def test_status_of_a_word_that_is_neither_says_both(traveller: Shell) -> None:
-    ran = traveller.sagemaker("status", "endpiont")
-    assert re.match(r"error: 'endpiont' not found in namespace 'default' among \d kinds of ", ran.stderr)
+@pytest.mark.parametrize("word", ["endpiont", "end-point"])
+def test_status_of_a_word_that_is_neither_says_both(traveller: Shell, word: str) -> None:
+    ran = traveller.sagemaker("status", word)
+    assert re.match(rf"error: '{word}' not found in namespace 'default' among \d kinds of ", ran.stderr)
     assert ran.stderr.splitlines()[1:] == ["hint: did you mean the kind 'endpoint'?"]
     assert (ran.stdout, ran.code) == ("", 1)
 

@@ -217,6 +217,15 @@ def test_one_job_in_full(shell: Shell, words: tuple[str, ...]) -> None:
     assert (ran.stderr, ran.code) == ("", 0)
 
 
+def test_the_command_that_shows_more_finds_the_same_job(shell: Shell) -> None:
+    # Both groups have a churn, of two jobs; and the person named the context.
+    ran = shell.sagemaker("status", f"trainingjob.{LEGACY}", "churn", "--context", "sandbox")
+    command = ran.stdout.splitlines()[-1].removeprefix("  more").strip()
+    assert command == f"kubectl smlogs trainingjob.{LEGACY} churn -n default --context sandbox"
+    more = shell.run(*command.split(), "--tail", "1")
+    assert (more.stdout.partition("/")[0], more.code) == ("churn-fedcba9876543210fedcba9876543210", 0)
+
+
 def test_a_part_that_is_denied_costs_itself_and_one_notice(shell: Shell) -> None:
     ran = shell.holding(DENIED_DESCRIBE).sagemaker("status", "trainingjob", "xgb-2")
     assert "timeline" not in ran.stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from kubectl_sagemaker.sandbox.sagemaker import Stage
 from kubectl_sagemaker.sandbox.world import HOUR, MINUTE, ROLE, Endless, Part, plain
 
 IMAGE: Final = "763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-inference:2.5.1-cpu-py311"
@@ -51,7 +52,7 @@ def variant(name: str, count: int, weight: float) -> dict[str, Any]:
     }
 
 
-HOSTING: Final[tuple[Part, ...]] = (
+ENDPOINTS: Final[tuple[Part, ...]] = (
     Part(
         resource="hostingdeployments.sagemaker.aws.amazon.com",
         name="hosting-deployment",
@@ -165,4 +166,33 @@ HOSTING: Final[tuple[Part, ...]] = (
             Endless(-75 * MINUTE, "AllTraffic/i-0e8836f1ab240", 10, generating(3), lag=1.6),
         ),
     ),
+)
+
+
+def configuration(endpoint: Part) -> Part:
+    """The configuration, which no object made, of the variants that an endpoint shows."""
+    asked = (endpoint.spec or {}).get("productionVariants", [{}])[0]
+    return Part(
+        resource="endpointconfigs.sagemaker.services.k8s.aws",
+        name="",
+        job_name=endpoint.request["EndpointConfigName"],
+        created=endpoint.created,
+        stages=(Stage(0, "Created"),),
+        request={
+            "ProductionVariants": [
+                {
+                    "VariantName": shown["VariantName"],
+                    "ModelName": endpoint.job_name,
+                    "InstanceType": asked.get("instanceType", "ml.g5.xlarge"),
+                    "InitialInstanceCount": shown["CurrentInstanceCount"],
+                }
+                for shown in endpoint.outcome["ProductionVariants"]
+            ]
+        },
+    )
+
+
+HOSTING: Final = (
+    *ENDPOINTS,
+    *(configuration(part) for part in ENDPOINTS if "EndpointConfigName" in part.request),
 )
