@@ -222,7 +222,7 @@ def _many(
     """List jobs."""
     from kubectl_sagemaker import jobs
     from kubectl_sagemaker.render import documents, states
-    from kubectl_sagemaker.render.table import table
+    from kubectl_sagemaker.render.table import left_out, table
 
     listing = jobs.collect(env.kube, targets, namespace, selector=selector)
     for refusal in listing.refusals:
@@ -234,8 +234,10 @@ def _many(
     elif output in WRITERS:
         env.write(WRITERS[output](documents.document(found, now)))
     elif found:
-        wide = output == "wide"
-        env.write(table(found, now=now, namespaces=namespace is None, wide=wide, width=_width(env), colour=colour))
+        wide, width, namespaces = output == "wide", _width(env), namespace is None
+        env.write(table(found, now=now, namespaces=namespaces, wide=wide, width=width, colour=colour))
+        if wide and (missing := left_out(found, now=now, namespaces=namespaces, width=width)):
+            env.note(f"no room here for {', '.join(missing)}: `| cat` shows all")
     else:
         env.note("no resources found" + (f" in namespace {namespace}" if namespace else ""))
     return 0

@@ -102,11 +102,9 @@ def blocks(
     `marks` puts a sign of one cell before the jobs whose keys it holds, and a blank before the others.
     """
     margin = 0 if marks is None else 2
-    columns = (*((NAMESPACE,) if namespaces else ()), *USUAL, *(WIDE if wide else ()), REASON)
+    columns = _columns(namespaces, wide)
     texts = [{column: one_line(column.value(job, now)) for column in columns} for job in jobs]
-    if width is not None and texts:
-        # On a terminal, a column without any value gives its room to the others.
-        columns = tuple(column for column in columns if any(row[column] for row in texts))
+    columns = _filled(columns, texts, width)
     heading = {column: column.heading for column in columns}
     widths = _widths([heading, *texts], columns, width if width is None else width - margin)
     head = "".join(_lines(heading, widths, None, "", "  " if margin else ""))
@@ -116,6 +114,26 @@ def blocks(
         mark = f"{(marks or {}).get(job.key, ' ')} " if margin else ""
         parts.append(list(_lines(row, widths, width, shown, mark)))
     return parts
+
+
+def left_out(jobs: Sequence[Job], *, now: float, namespaces: bool, width: int | None) -> list[str]:
+    """Headings of the wide table's columns that hold something, and for which so narrow a terminal has no room."""
+    columns = _columns(namespaces, wide=True)
+    texts = [{column: one_line(column.value(job, now)) for column in columns} for job in jobs]
+    columns = _filled(columns, texts, width)
+    widths = _widths([{column: column.heading for column in columns}, *texts], columns, width)
+    return [column.heading for column in columns if column not in widths and column is not REASON]
+
+
+def _columns(namespaces: bool, wide: bool) -> tuple[Column, ...]:
+    return (*((NAMESPACE,) if namespaces else ()), *USUAL, *(WIDE if wide else ()), REASON)
+
+
+def _filled(columns: tuple[Column, ...], texts: Sequence[Row], width: int | None) -> tuple[Column, ...]:
+    """The columns; on a terminal one without any value gives its room to the others."""
+    if width is None or not texts:
+        return columns
+    return tuple(column for column in columns if any(row[column] for row in texts))
 
 
 def _widths(rows: Sequence[Row], columns: Sequence[Column], width: int | None) -> Widths:

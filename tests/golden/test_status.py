@@ -244,6 +244,18 @@ def test_every_field_that_programs_read_is_documented() -> None:
     assert fields - documented == set()
 
 
+def test_what_a_narrow_terminal_leaves_out_of_the_wide_table_is_known() -> None:
+    def missing(width: int | None) -> list[str]:
+        return tables.left_out(JOBS, now=CLOCK, namespaces=True, width=width)
+
+    assert missing(None) == missing(500) == []
+    for width in (60, 100, 200):
+        heading = table(width=width, namespaces=True, wide=True).splitlines()[0]
+        assert missing(width)
+        assert not any(re.search(rf"(^| ){name}( |$)", heading) for name in missing(width))
+    assert missing(300) == ["SAGEMAKER JOB", "GROUP"]
+
+
 def test_no_jobs_are_a_heading() -> None:
     for width in (None, 80, 60):
         text = tables.table([], now=0.0, namespaces=False, wide=False, width=width, colour=False)
