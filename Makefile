@@ -55,9 +55,10 @@ dist: $(VENV)/ready ## dist/: the archive of this platform, whose programs need 
 	@$(BIN)/python -m release.archive dist
 
 # ARCHIVE is one that is built already, such as dist/kubectl-sagemaker-v0.1.0-linux-amd64.tar.gz.
-dist-test: $(VENV)/ready ## all tests of plugins and terminal on an archive's programs; that a second build is the same
+dist-test: $(VENV)/ready ## the tests of an archive, and all of plugins and terminal on its programs; that a second build is the same
 	@rm -rf build && mkdir build
 	@archive="$(abspath $(ARCHIVE))"; archive="$${archive:-$(CURDIR)/$$($(BIN)/python -m release.archive build)}" && \
+	  { [ -f "$$archive" ] || { echo "error: ARCHIVE is $$archive, which is no file" >&2; exit 1; }; } && \
 	  $(BIN)/python -c 'import shutil, sys; shutil.unpack_archive(*sys.argv[1:])' "$$archive" build/programs && \
 	  ARCHIVE_UNDER_TEST="$$archive" REPRODUCIBLE=1 $(BIN)/pytest -n 4 --dist loadgroup \
 	  $(addprefix tests/release/,test_archive.py test_glibc.py test_krew.py)

@@ -8,6 +8,7 @@ for one.
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 import tarfile
 import zipfile
@@ -78,8 +79,12 @@ def release(wanted: str, archives: Path, url: str, into: Path) -> list[Path]:
         raise Failure(f"URL is {url!r}: it is the http or https address of the archives")
     for plugin in PLUGINS:
         there = _manifest(into, plugin)
-        if there.exists() and f"\n  version: {wanted}\n" in there.read_text(encoding="utf-8"):
+        released = _released(there)
+        if released == wanted:
             raise Failure(f"{wanted} exists already: {there} is its manifest")
+        if _order(released) > _order(wanted):
+            # krew would never upgrade to it, and whoever installs would get what is older.
+            raise Failure(f"{wanted} is older than {released}, whose manifest {there} is")
     found = _found(wanted, archives)
     sums = {platform: _checked(platform, path) for platform, path in found.items()}
     if doubles := [path.name for platform, path in found.items() if list(sums.values()).count(sums[platform]) > 1]:
@@ -93,6 +98,16 @@ def release(wanted: str, archives: Path, url: str, into: Path) -> list[Path]:
 
 def _manifest(into: Path, plugin: Plugin) -> Path:
     return into / "plugins" / f"{plugin.name}.yaml"
+
+
+def _released(manifest: Path) -> str:
+    """The version that a manifest is of; empty where there is none."""
+    found = re.search(r"^  version: (\S+)$", manifest.read_text(encoding="utf-8"), re.M) if manifest.exists() else None
+    return found[1] if found else ""
+
+
+def _order(release: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", release)]
 
 
 def _found(wanted: str, archives: Path) -> dict[Platform, Path]:

@@ -85,6 +85,12 @@ def test_each_message_that_is_explained_is_one_of_the_program() -> None:
     assert [piece for piece in pieces if piece not in source] == []
 
 
+K9S: Final = {
+    "shortCut": str, "override": bool, "description": str, "confirm": bool, "dangerous": bool, "scopes": list,
+    "command": str, "background": bool, "overwriteOutput": bool, "args": list,
+}  # fmt: skip
+
+
 def test_the_plugin_for_k9s_is_one_and_its_kinds_are_all_that_have_a_log() -> None:
     import yaml
 
@@ -94,7 +100,9 @@ def test_the_plugin_for_k9s_is_one_and_its_kinds_are_all_that_have_a_log() -> No
     snippet = text.partition("```yaml\n")[2].partition("```")[0]
     logged = {api.plural for kind in kinds.KINDS if kind.logged for api in kind.apis}
     for plugin in yaml.safe_load(snippet)["plugins"].values():
-        assert {"shortCut", "description", "scopes", "command", "args"} <= plugin.keys()
+        # By the schema that k9s checks the file with.
+        assert {"shortCut", "description", "scopes", "command"} <= plugin.keys() <= K9S.keys()
+        assert {key: type(value) for key, value in plugin.items()} == {key: K9S[key] for key in plugin}
         assert set(plugin["scopes"]) == logged
 
 

@@ -442,7 +442,13 @@ def test_a_version_is_released_once(archives: Path, tmp_path: Path) -> None:
     assert release(VERSION, str(archives), URL, str(into)).returncode == 0
     before = files(tmp_path)
     done = release(VERSION, str(archives), URL, str(into))
-    assert done.stderr == f"error: {VERSION} exists already: {into / 'plugins' / 'smlogs.yaml'} is its manifest\n"
+    manifest = into / "plugins" / "smlogs.yaml"
+    assert done.stderr == f"error: {VERSION} exists already: {manifest} is its manifest\n"
+    assert (done.returncode, files(tmp_path)) == (1, before)
+    manifest.write_text(manifest.read_text().replace(f"version: {VERSION}", "version: v10.9.0"))
+    before = files(tmp_path)
+    done = release(VERSION, str(archives), URL, str(into))
+    assert done.stderr == f"error: {VERSION} is older than v10.9.0, whose manifest {manifest} is\n"
     assert (done.returncode, files(tmp_path)) == (1, before)
 
 
