@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import threading
+import uuid
 from importlib.util import find_spec
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
@@ -146,7 +147,7 @@ def uninstall_it(env: Env) -> None:
 )
 @click.option("--health", type=Parsed("HOST:PORT", address), help="Serve /healthz, /readyz and /metrics there.")
 @click.option("--lease-namespace", help="Where its Lease is; default: that of -n, the operator's own, the context's.")
-@click.option("--identity", help="This replica's name; default: the host's and the process's.")
+@click.option("--identity", help="This replica's name; default: the host's and a random one.")
 @click.option("--workers", type=click.IntRange(1, 64), default=10, show_default=True, help="Looks side by side.")
 @click.option("-l", "--selector", type=SELECTOR, hidden=True)  # the sandbox's: what it leaves alone
 @click.option("--ack", is_flag=True, hidden=True)  # the sandbox's: there, ACK's objects are reconciled too
@@ -183,7 +184,7 @@ def run_it(
     settings = Settings(
         namespace=env.connection.namespace,
         lease_namespace=lease_namespace or env.connection.namespace or _home(env.kube),
-        identity=identity or f"{socket.gethostname()}_{os.getpid()}",
+        identity=identity or replica(),
         workers=workers,
         poll_seconds=poll,
         selector=selector,
@@ -203,6 +204,15 @@ def run_it(
         _serve(operator, health, env)
     if stopped:
         raise Interrupted(stopped[0])
+
+
+def replica() -> str:
+    """A name for a replica that no other has.
+
+    A container's process is always number 1, and its host's name is the node's where it has the node's network: named
+    by these, two replicas took each other's lease for their own (measured).
+    """
+    return f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
 
 
 def _serve(operator: Any, health: tuple[str, int], env: Env) -> None:

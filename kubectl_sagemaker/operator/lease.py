@@ -46,6 +46,8 @@ class Leader:
         self._renewed = 0.0
         self._trouble = ""
         """Why it could not be reached at the last step: said once, not every two seconds of an outage."""
+        self._other = ""
+        """Who was last said to hold it."""
         self.acting = threading.Event()
 
     def run(self, stopping: threading.Event) -> None:
@@ -71,7 +73,7 @@ class Leader:
         else:
             self._trouble = ""
         if held:
-            self._renewed = began
+            self._renewed, self._other = began, ""
         if held != self.acting.is_set():
             log.info("this replica (%s) %s", self._identity, "acts" if held else "acts no more")
             self.acting.set() if held else self.acting.clear()
@@ -111,6 +113,9 @@ class Leader:
             if version != self._seen[0]:
                 self._seen = (version, self._now())
             if self._now() - self._seen[1] < (spec.get("leaseDurationSeconds") or LEASE_SECONDS):
+                if spec["holderIdentity"] != self._other:
+                    self._other = spec["holderIdentity"]
+                    log.info("this replica (%s) stands by: %s acts", self._identity, self._other)
                 return False
         if spec.get("holderIdentity") != self._identity:
             ours |= {"acquireTime": moment, "leaseTransitions": (spec.get("leaseTransitions") or 0) + 1}

@@ -21,6 +21,8 @@ FIRST_WAIT: Final = 1.0
 LONGEST_WAIT: Final = 60.0
 """Seconds that an object waits after its first failure, and at most: what was lost comes back within a minute."""
 SLOWEST: Final = 1.0
+STALE: Final = 64
+"""How many times that hold no more are kept beside as many as hold."""
 
 
 class Queue:
@@ -135,6 +137,10 @@ class Queue:
             return
         self._due[key] = at
         heapq.heappush(self._heap, (at, key))
+        if len(self._heap) > 2 * len(self._due) + STALE:
+            # What was looked at sooner, or has gone, would stay until its time, which can be an hour away.
+            self._heap = [(due, key) for key, due in self._due.items()]
+            heapq.heapify(self._heap)
         self._changed.notify()
 
     def _fill(self, now: float) -> None:

@@ -219,19 +219,20 @@ class Cluster:
         name: str,
         patch: Mapping[str, Any] | Sequence[Any],
         *,
+        strategic: bool = False,
         subresource: str = "",
         dry_run: bool = False,
     ) -> Object:
-        """Change an object by a merge patch (a mapping) or a JSON patch (a list of operations)."""
+        """Change an object by a merge patch (a mapping, which may be a strategic one) or a JSON patch (a list)."""
         with self._lock:
             old = self.get(resource, namespace, name)
-            if isinstance(patch, Mapping):
-                new = patches.merge(old, patch)
-            else:
-                try:
+            try:
+                if not isinstance(patch, Mapping):
                     new = patches.apply(old, patch)
-                except patches.BadPatch as error:
-                    raise unprocessable() from error
+                else:
+                    new = patches.strategic(old, patch) if strategic else patches.merge(old, patch)
+            except patches.BadPatch as error:
+                raise unprocessable() from error
             _check(resource, namespace, name, new)
             return self._update(resource, old, new, subresource, dry_run=dry_run)
 

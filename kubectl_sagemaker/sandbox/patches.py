@@ -1,14 +1,28 @@
-"""Patches of JSON values: merge patch (RFC 7396) and JSON patch (RFC 6902), each giving a new value."""
+"""Patches of JSON values: merge patch (RFC 7396), JSON patch (RFC 6902) and Kubernetes' strategic merge patch, each
+giving a new value."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
+
+KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("containers", "initContainers", "env", "volumes", "imagePullSecrets", "secrets"), ("name",)),
+    "ports": ("containerPort", "port"),
+    "volumeMounts": ("mountPath",),
+    "ownerReferences": ("uid",),
+    "conditions": ("type",),
+    "topologySpreadConstraints": ("topologyKey",),
+}
+"""Lists whose items a strategic merge patch merges, and the members by which it finds each: those of the built-in kinds
+that are served, by `x-kubernetes-patch-merge-key` in Kubernetes' OpenAPI. Other lists are replaced."""
+SETS: Final = frozenset({"finalizers"})
+"""Lists of words to which such a patch adds."""
 
 
 class BadPatch(Exception):
-    """A JSON patch that does not fit the value, or whose test fails."""
+    """A patch that does not fit the value, or a JSON patch whose test fails."""
 
 
 def merge(value: Any, patch: Any) -> Any:
@@ -22,6 +36,65 @@ def merge(value: Any, patch: Any) -> Any:
         else:
             merged[name] = merge(merged.get(name), member)
     return merged
+
+
+def strategic(value: Any, patch: Any) -> Any:
+    """Apply a strategic merge patch, with its directives (`$patch`, `$retainKeys`, …); raise BadPatch."""
+    if not isinstance(patch, Mapping):
+        return copy.deepcopy(patch)
+    plain = {name: member for name, member in patch.items() if not name.startswith("$")}
+    directive = patch.get("$patch", "merge")
+    if directive not in {"merge", "replace"}:
+        raise BadPatch(f"unknown directive {directive!r}")
+    merged = dict(value) if isinstance(value, Mapping) and directive == "merge" else {}
+    if (kept := patch.get("$retainKeys")) is not None:
+        merged = {name: member for name, member in merged.items() if name in kept}
+    for name, member in plain.items():
+        old = merged.get(name)
+        if member is None:
+            merged.pop(name, None)
+        elif name in KEYS and isinstance(member, list):
+            merged[name] = _items(old or [], member, KEYS[name])
+        elif name in SETS and isinstance(member, list):
+            merged[name] = [*(old or ()), *(word for word in member if word not in (old or ()))]
+        else:
+            merged[name] = strategic(old, member)
+    for directive, words in patch.items():
+        what, _, name = directive.partition("/")
+        if what == "$deleteFromPrimitiveList" and name in merged:
+            merged[name] = [word for word in merged[name] if word not in words]
+        elif what == "$setElementOrder" and name in merged:
+            merged[name] = _ordered(merged[name], words, KEYS.get(name, ()))
+    return merged
+
+
+def _mark(item: Any, keys: tuple[str, ...]) -> Any:
+    """What an item of a list is found by."""
+    if not keys:
+        return item
+    if not isinstance(item, Mapping) or not (found := [item[key] for key in keys if key in item]):
+        raise BadPatch(f"an item has none of {', '.join(keys)}")
+    return found[0]
+
+
+def _items(old: Sequence[Any], patch: Sequence[Any], keys: tuple[str, ...]) -> list[Any]:
+    """A list whose items are merged with those of a patch that have the same key."""
+    if any(isinstance(item, Mapping) and item.get("$patch") == "replace" for item in patch):
+        return [copy.deepcopy(item) for item in patch if item != {"$patch": "replace"}]
+    items = {_mark(item, keys): item for item in old}
+    for item in patch:
+        mark = _mark(item, keys)
+        if item.get("$patch") == "delete":
+            items.pop(mark, None)
+        else:
+            items[mark] = strategic(items.get(mark), item)
+    return list(items.values())
+
+
+def _ordered(items: Sequence[Any], order: Sequence[Any], keys: tuple[str, ...]) -> list[Any]:
+    """A list in the order of a patch, and at its end what the patch does not name."""
+    places = {_mark(item, keys): place for place, item in enumerate(order)}
+    return sorted(items, key=lambda item: places.get(_mark(item, keys), len(places)))
 
 
 def applied(before: Any, config: Any) -> Any:

@@ -21,6 +21,7 @@ from tests.servers import CRD_PATH
 LEGACY_JOBS = f"trainingjobs.{LEGACY.name}"
 ACK_JOBS = f"trainingjobs.{ACK.name}"
 MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 
 APIS = [api for kind in KINDS for api in kind.apis]
 
@@ -355,6 +356,64 @@ class TestWriting:
         assert [step["generation"] for step in (made["metadata"], same, labelled, changed)] == [1, 1, 1, 2]
         versions = [int(step["resourceVersion"]) for step in (made["metadata"], same, labelled, changed)]
         assert versions[0] == versions[1] < versions[2] < versions[3]
+
+    def test_a_strategic_patch_merges_lists_by_their_keys_where_a_kind_is_built_in(self, server: Api) -> None:
+        path = server.path("/apis/apps/v1", "deployments")
+        containers = [
+            {"name": "a", "image": "a", "env": [{"name": "X", "value": "1"}, {"name": "Y", "value": "1"}]},
+            {"name": "b", "image": "b", "ports": [{"containerPort": 1, "name": "one", "protocol": "TCP"}]},
+        ]
+        volumes = [{"name": "v", "emptyDir": {}}, {"name": "w", "emptyDir": {}}]
+        labels = {"app": "d"}
+        pod = {"metadata": {"labels": labels}, "spec": {"containers": containers, "volumes": volumes}}
+        body = {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "d", "finalizers": ["example.com/x"]},
+            "spec": {"selector": {"matchLabels": labels}, "template": pod},
+        }
+        assert server.request("POST", path, body)[0] == 201
+
+        def patched(spec: dict[str, Any], **members: Any) -> Any:
+            patch = {"spec": {"template": {"spec": spec}}, **members}
+            status, answer = server.request("PATCH", f"{path}/d", patch, content_type=STRATEGIC_PATCH)
+            assert status == 200, answer["message"]
+            return answer
+
+        spec = patched(
+            {
+                "$setElementOrder/containers": [{"name": "c"}, {"name": "b"}, {"name": "a"}],
+                "containers": [
+                    {"name": "c", "image": "c", "command": ["x"]},
+                    {"name": "b", "ports": [{"containerPort": 1, "name": "two"}]},
+                    {"name": "a", "env": [{"name": "X", "$patch": "delete"}, {"name": "Y", "value": "2"}]},
+                ],
+                "volumes": [{"name": "w", "$patch": "delete"}],
+            }
+        )["spec"]["template"]["spec"]
+        assert [one["name"] for one in spec["containers"]] == ["c", "b", "a"]
+        assert [one["image"] for one in spec["containers"]] == ["c", "b", "a"]
+        assert spec["containers"][2]["env"] == [{"name": "Y", "value": "2"}]
+        assert [port["name"] for port in spec["containers"][1]["ports"]] == ["two"]
+        assert [volume["name"] for volume in spec["volumes"]] == ["v"]
+        spec = patched(
+            {
+                "$retainKeys": ["containers"],
+                "containers": [{"$patch": "replace"}, {"name": "z", "image": "z", "command": ["y"]}],
+            }
+        )["spec"]["template"]["spec"]
+        assert [one["name"] for one in spec["containers"]] == ["z"]
+        assert "volumes" not in spec
+        both = patched({}, metadata={"finalizers": ["example.com/y"]})["metadata"]["finalizers"]
+        assert sorted(both) == ["example.com/x", "example.com/y"]
+        drop = {"$deleteFromPrimitiveList/finalizers": ["example.com/x"]}
+        assert patched({}, metadata=drop)["metadata"]["finalizers"] == ["example.com/y"]
+        assert "finalizers" not in patched({}, metadata={"finalizers": None})["metadata"]
+        # What a definition has made has no such keys.
+        models = server.path(ACK.path, "models")
+        server.request("POST", models, model("m"))
+        status, answer = server.request("PATCH", f"{models}/m", {}, content_type=STRATEGIC_PATCH)
+        assert (status, answer["reason"]) == (415, "UnsupportedMediaType")
 
     def test_a_stale_version_is_a_conflict(self, server: Api) -> None:
         path = server.path(ACK.path, "models")

@@ -21,6 +21,7 @@ from tests.specs import TRAINING
 
 REAL = pytest.param("real", marks=pytest.mark.xdist_group("installed-apiserver"))
 DEPLOYMENT = f"{manifest.PATHS['Deployment']}/{manifest.NAME}"
+ROLE = "arn:aws:iam::123456789012:role/"
 MERGE = "application/merge-patch+json"
 
 
@@ -60,6 +61,39 @@ def become_ready(server: Api, ended: threading.Event) -> None:
             ready |= {"updatedReplicas": count, "availableReplicas": count}
             server.request("PATCH", f"{DEPLOYMENT}/status", {"status": ready}, content_type=MERGE)
         time.sleep(0.2)
+
+
+def applied(server: Api, text: str, *words: str) -> list[str]:
+    """What kubectl says of each object that is not as it was."""
+    kubectl = next(iter(kubectls().values()), "kubectl")
+    command = [kubectl, "apply", *words, "-f", "-"]
+    done = subprocess.run(
+        command, input=text, capture_output=True, text=True, env=server.environment, timeout=90, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return [line for line in done.stdout.splitlines() if not line.endswith(" unchanged")]
+
+
+def test_a_changed_manifest_is_applied_by_either_way_of_kubectl(server: Api) -> None:
+    first, second = (
+        run(server, "manifest", "--image", image, "--replicas", replicas, "--role-arn", ROLE + image).stdout
+        for image, replicas in (("one", "2"), ("two", "3"))
+    )
+    names = [f"deployment.apps/{manifest.NAME}", f"serviceaccount/{manifest.ACCOUNT}"]
+    assert len(applied(server, first)) == len(manifest.objects(manifest.Choice(image="")))
+    assert applied(server, first) == []
+    # A strategic merge patch, since a Deployment is built in.
+    assert sorted(applied(server, second)) == [f"{name} configured" for name in names]
+    assert container(server)["image"] == "two"
+    assert server.request("GET", DEPLOYMENT)[1]["spec"]["replicas"] == 3
+    for text in (first, first, second):
+        applied(server, text, "--server-side", "--force-conflicts")
+    assert container(server)["image"] == "two"
+
+
+def container(server: Api) -> Any:
+    (found,) = server.request("GET", DEPLOYMENT)[1]["spec"]["template"]["spec"]["containers"]
+    return found
 
 
 def test_it_waits_for_what_is_not_ready_and_says_for_what(server: Api) -> None:

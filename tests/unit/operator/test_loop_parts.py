@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from kubectl_sagemaker.commands.operator import replica
 from kubectl_sagemaker.errors import Unavailable
 from kubectl_sagemaker.operator.lease import Leader
 from kubectl_sagemaker.operator.objects import OWNER
@@ -103,6 +104,21 @@ def test_one_of_two_acts_and_the_other_takes_over_when_it_dies(lab: Lab) -> None
     assert two.acting.is_set()
     lease = lab.cluster.get(LEASES, "default", "op")
     assert (lease["spec"]["holderIdentity"], lease["spec"]["leaseTransitions"]) == ("two", 1)
+
+
+def test_who_stands_by_says_once_for_whom(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "kubectl_sagemaker.operator")
+    one, two = candidate(lab, "one"), candidate(lab, "two")
+    for _ in range(3):
+        one.step()
+        two.step()
+        lab.clock.advance(2)
+    said = ["this replica (one) acts", "this replica (two) stands by: one acts"]
+    assert [record.getMessage() for record in caplog.records] == said
+
+
+def test_two_replicas_have_two_names_though_host_and_process_are_the_same() -> None:
+    assert replica() != replica()
 
 
 def test_a_lease_that_is_given_back_can_be_taken_at_once(lab: Lab) -> None:

@@ -41,6 +41,22 @@ def test_a_change_that_the_look_made_itself_does_not() -> None:
     assert len(waiting) == 0
 
 
+def test_times_that_hold_no_more_are_not_kept() -> None:
+    """An object that is looked at again and again, each time for an hour from then, and a thousand that have gone."""
+    clock = Clock(0)
+    waiting = queue(clock)
+    for number in range(1000):
+        for key in (A, Key("r", "ns", str(number))):
+            waiting.add(key)
+            assert waiting.take() == key
+            waiting.done(key, 3600)
+            clock.advance(0.01)
+        waiting.forget(key)
+    assert len(waiting._heap) < 200
+    clock.advance(3600)
+    assert [waiting.take(), len(waiting)] == [A, 0]
+
+
 def test_it_is_looked_at_when_it_said() -> None:
     clock = Clock(0)
     waiting = queue(clock)
