@@ -287,8 +287,9 @@ class JobLog:
     def _prepared(self) -> Iterator[Item]:
         """Return once SageMaker has the job, and has been asked for what the header and the first request need."""
         yield from self._ahead
-        if text := sagemaker.untrusted_endpoint(self.env, self.job):
-            yield Note(text)
+        for text in (sagemaker.untrusted_endpoint(self.env, self.job), sagemaker.other_region(self.env, self.job)):
+            if text:
+                yield Note(text)
         yield from self._creation()
         if (self.child or self.job.kind.children) and not self.watch.answer:
             yield from self.watch.poll()

@@ -26,6 +26,14 @@ def region(env: Env, job: Job) -> str:
     return found
 
 
+def other_region(env: Env, job: Job) -> str | None:
+    """In words, that --region has a job looked for elsewhere than its resource says; None if it does not."""
+    asked = env.account.region
+    if not asked or not job.region or asked == job.region:
+        return None
+    return f"{job.title} says that it is in region {one_line(job.region)}; --region has it looked for in {asked}"
+
+
 def ask(env: Env, job: Job, where: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """SageMaker's answer about a job in a region.
 

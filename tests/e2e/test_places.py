@@ -191,6 +191,8 @@ def test_a_region_is_looked_for_in_this_order(
     ran = somewhere.smlogs("trainingjob", name, "-n", namespace, "--tail", "0", *flags)
     assert f' in region "{region}", ' in ran.stderr
     assert (ran.stdout, ran.code) == ("", 0)
+    said = "trainingjob/reconciled says that it is in region us-east-2; --region has it looked for in eu-north-1\n"
+    assert (said in ran.stderr) == bool(flags)
 
 
 @pytest.mark.parametrize(
