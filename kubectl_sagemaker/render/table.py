@@ -53,14 +53,16 @@ DISPENSABLE: Final = (
     *(GROUP, JOB_NAME, COUNTERS, BEST, SPOT, ACCOUNT, REGION),
     *(DURATION, INSTANCES, AGE, NAMESPACE),
 )
-"""What a narrow terminal does without, in this order; `status KIND NAME` shows it."""
-CUTS: Final = (
-    {KIND: 12, STATUS: 18},
-    {KIND: 8, STATUS: 12},
-    {KIND: 8, STATUS: 12, NAME: 12},
+"""What a narrow terminal does without, in this order; `status KIND NAME` shows it. From the age on, the others are cut
+before one more goes: kind, name and state, which always stay."""
+NAMED_WHOLE: Final = (
+    ((), {KIND: 12, STATUS: 18}),
+    ((AGE,), {KIND: 12, STATUS: 18}),
+    ((AGE,), {KIND: 9, STATUS: 13}),
 )
-"""Cells to which columns are cut that always stay, one step after the other: the first before the age goes, all before
-the namespace does. The name is cut last, for it is what people copy."""
+"""What is left out, and how kind and state are cut, so that names stay whole: they are what people copy."""
+LEAST: Final = {KIND: 12, NAME: 12, STATUS: 18}
+"""Cells to which columns are cut that always stay, where even so a name has no room."""
 JOB_NAME_LEAST: Final = 16
 REASON_LEAST: Final = 40
 """Cells that the reason wants for itself; where they are not left, it stands below its row."""
@@ -153,23 +155,33 @@ def _widths(rows: Sequence[Row], columns: Sequence[Column], width: int | None) -
 
 
 def _without_reason(natural: Widths, width: int) -> Widths:
-    """The columns that fit, the reason aside: the job's name is cut first, then columns go, then all are cut."""
-    for missing in range(len(DISPENSABLE) + 1):
-        shown = {column: size for column, size in natural.items() if column not in DISPENSABLE[:missing]}
-        steps = CUTS[: (missing >= DISPENSABLE.index(AGE)) + 2 * (missing > DISPENSABLE.index(AGE))]
-        levelled = _levelled(shown, width, {JOB_NAME: JOB_NAME_LEAST} if JOB_NAME in shown else {})
-        for least in steps:
-            levelled = _levelled(levelled, width, least)
+    """The columns that fit, the reason aside: the job's name is cut first, then columns go, then what stays is cut."""
+    aged = DISPENSABLE.index(AGE)
+    for missing in range(aged + 1):
+        levelled = _levelled(_but(natural, DISPENSABLE[:missing]), width, {JOB_NAME: JOB_NAME_LEAST})
+        if _total(levelled) <= width:
+            return levelled
+    kept = _but(natural, DISPENSABLE[:aged])
+    for without, least in NAMED_WHOLE:
+        levelled = _levelled(_but(kept, without), width, least)
+        if _total(levelled) <= width:
+            return levelled
+    for missing in range(aged, len(DISPENSABLE) + 1):
+        levelled = _levelled(_but(natural, DISPENSABLE[:missing]), width, LEAST)
         if _total(levelled) <= width:
             return levelled
     return _levelled(levelled, width, dict.fromkeys(levelled, 1))
+
+
+def _but(widths: Widths, columns: Sequence[Column]) -> Widths:
+    return {column: size for column, size in widths.items() if column not in columns}
 
 
 def _levelled(widths: Widths, width: int, least: Widths) -> Widths:
     """The widths with the widest cut of those that have a least, until the table fits or no more can be cut."""
     levelled = {column: min(size, width) if column in least else size for column, size in widths.items()}
     while _total(levelled) > width:
-        cuttable = [column for column, limit in least.items() if levelled[column] > limit]
+        cuttable = [column for column, limit in least.items() if levelled.get(column, 0) > limit]
         if not cuttable:
             break
         levelled[max(cuttable, key=lambda column: levelled[column])] -= 1

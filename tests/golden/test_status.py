@@ -256,6 +256,14 @@ def test_what_a_narrow_terminal_leaves_out_of_the_wide_table_is_known() -> None:
     assert missing(300) == ["SAGEMAKER JOB", "GROUP"]
 
 
+def test_names_are_whole_where_that_is_possible_and_one_that_is_too_long_costs_the_others_nothing() -> None:
+    jobs = (RUNNING, TUNED, BY_NAME["churn"])
+    for width in (54, 60, 80):
+        assert all(job.name in table(width=width, jobs=jobs) for job in jobs)
+    lines = table(width=80, jobs=(RUNNING, RUNNING._replace(name="x" * 250))).splitlines()
+    assert re.search(r"^TrainingJob +xgboost-mnist +▸ InProgress \(Training\) +\d+s$", lines[1])
+
+
 def test_no_jobs_are_a_heading() -> None:
     for width in (None, 80, 60):
         text = tables.table([], now=0.0, namespaces=False, wide=False, width=width, colour=False)
