@@ -287,6 +287,27 @@ def test_the_programs_for_kubectl_come_beside_the_plugin_on_path(person: Shell, 
     assert complete(person, "sagemaker", "status", "trainingjob", "x") == ["xgb", "xgb-2", ":4"]
 
 
+@pytest.mark.parametrize("krew_is_there", [True, False])
+def test_krews_folder_is_used_only_where_krew_itself_is_in_it(
+    person: Shell, tmp_path: Path, krew_is_there: bool
+) -> None:
+    """krew refuses every command when the last plugin is uninstalled and something is left there (krew 0.4.3)."""
+    krews, own = tmp_path / "krew" / "bin", tmp_path / "own"
+    for folder in (krews, own, tmp_path / "krew" / "receipts"):
+        folder.mkdir(parents=True)
+    for program in ("kubectl-smlogs", "kubectl-sagemaker"):
+        (krews / program).symlink_to(PROGRAMS / program)
+    if krew_is_there:
+        (krews / "kubectl-krew").touch()
+    (own / "kubectl").symlink_to(HERE / "kubectl")
+    person = person.having(PATH=os.pathsep.join(map(str, (krews, own, "/usr/bin", "/bin"))))
+    ran = person.sagemaker("completion", "bash", "--install")
+    used = krews if krew_is_there else own
+    installed = [f"installed: {used / program}, from {krews / 'kubectl-sagemaker'}" for program in FOR_KUBECTL]
+    assert (ran.stdout.splitlines()[-2:], ran.code) == (installed, 0)
+    assert complete(person, "smlogs", "trainingjob", "x") == ["xgb", "xgb-2", ":4"]
+
+
 def test_a_shell_that_is_not_known_is_wrong_usage(person: Shell) -> None:
     ran = person.having(SHELL="/bin/tcsh").sagemaker("completion")
     assert ran.stderr == "error: no completion for the shell 'tcsh'\nhint: name one of bash, zsh, fish\n"

@@ -23,12 +23,24 @@ def workflow(name: str) -> dict[str, Any]:
     return dict(yaml.safe_load((CHECKOUT / ".github" / "workflows" / name).read_text()))
 
 
+NODE_24: Final = {
+    "checkout": 5,
+    "setup-python": 6,
+    "upload-artifact": 6,
+    "download-artifact": 7,
+    "attest-build-provenance": 3,
+}
+"""The first version of each action that runs on Node 24: runners have no Node 20 any more, since 2026-09-16."""
+
+
 @each_workflow
 def test_every_action_is_pinned_to_a_commit_with_its_version_beside_it(name: str) -> None:
     text = (CHECKOUT / ".github" / "workflows" / name).read_text()
     used = re.findall(r"uses: (.*)", text)
     assert used
-    assert [line for line in used if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)] == []
+    pins = [re.fullmatch(r"actions/([\w-]+)@[0-9a-f]{40} # v(\d+)\.\d+\.\d+", line) for line in used]
+    assert [line for line, pin in zip(used, pins, strict=True) if not pin] == []
+    assert [pin[0] for pin in pins if pin and int(pin[2]) < NODE_24[pin[1]]] == []
 
 
 @each_workflow
