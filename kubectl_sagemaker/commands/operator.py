@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from kubectl_sagemaker import times
 from kubectl_sagemaker.commands import lacks
 from kubectl_sagemaker.errors import Error, Forbidden, Interrupted, NotFound, Usage
 from kubectl_sagemaker.kinds import LEGACY
@@ -46,7 +47,16 @@ def role_arn(text: str) -> str:
     return text
 
 
+def poll_seconds(text: str) -> float:
+    """A duration that leaves AWS time between two requests; raises Usage."""
+    seconds = times.duration(text)
+    if seconds < 0.1:
+        raise Usage(f"{text!r} is too short", hint="AWS would be asked all the time; at least 0.1s")
+    return seconds
+
+
 ROLE: Final = Parsed("ARN", role_arn)
+POLL: Final = Parsed("DURATION", poll_seconds)
 CHOICES: Final = (
     click.Option(["--image"], help="The container image; default: kubectl-sagemaker at this version."),
     click.Option(["--replicas"], type=click.IntRange(1, 10), default=2, show_default=True, help="How many stand by."),
@@ -152,7 +162,7 @@ def uninstall_it(env: Env) -> None:
 @click.option("-l", "--selector", type=SELECTOR, hidden=True)  # the sandbox's: what it leaves alone
 @click.option("--ack", is_flag=True, hidden=True)  # the sandbox's: there, ACK's objects are reconciled too
 @click.option("--tied", is_flag=True, hidden=True)  # the sandbox's: end when stdin is closed
-@click.option("--poll", type=DURATION, default="5s", show_default=True, help="Time between two lists of changes.")
+@click.option("--poll", type=POLL, default="5s", show_default=True, help="Time between two lists of changes.")
 @shared(CONNECTION, ACCOUNT, TALK)
 def run_it(
     env: Env,
@@ -198,6 +208,7 @@ def run_it(
         threading.Thread(target=_wait_for_stdin, args=(operator.stopping,), daemon=True).start()
     where = f"namespace {settings.namespace}" if settings.namespace else "all namespaces"
     env.note(f"the operator runs here for {where}; Ctrl-C stops it")
+    env.started()
     if health is None:
         operator.run()
     else:

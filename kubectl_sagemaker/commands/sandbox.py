@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -54,6 +55,8 @@ def command(speed: float, empty: bool, command_line: tuple[str, ...]) -> int:
     from kubectl_sagemaker.sandbox.server import Sandbox
 
     words = list(command_line) or [os.environ.get("SHELL") or "sh"]
+    # The servers are in this process, and live for as long as somebody works in there: garbage is collected again.
+    gc.enable()
     running = Running()
     running.listen()
     with Sandbox(speed=speed, parts=() if empty else PARTS, operator=True) as sandbox:

@@ -75,6 +75,7 @@ def definition(row: Row) -> dict[str, Any]:
 
 
 def _object(row: Row) -> dict[str, Any]:
+    spec = _spec(row.inputs, row.spec, row.required, row.optional)
     status = _members(row.described, row.shown, checked=False) if row.shown else {}
     status |= {name: dict(schema) for name, schema in row.status.items()}
     return {
@@ -85,7 +86,7 @@ def _object(row: Row) -> dict[str, Any]:
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
-            "spec": _spec(row.inputs, row.spec, row.required, row.optional),
+            "spec": {"description": "What SageMaker is asked for.", **spec},
             "status": {"type": "object", "description": "What SageMaker has.", "properties": status},
         },
     }

@@ -25,14 +25,22 @@ def install(
     """Apply everything, and wait until the operator is ready."""
     things = manifest.objects(choice)
     for thing in things:
-        query = [("fieldManager", MANAGER), ("force", "true")]
-        kube.call("APPLY", manifest.path(thing), query=query, body=thing)
-        note(f"{thing['kind'].lower()}/{thing['metadata']['name']} applied")
+        name = f"{thing['kind'].lower()}/{thing['metadata']['name']}"
+        # What `uninstall` has just deleted takes a moment to go, and nothing can be put into a namespace that goes.
+        while _apply(kube, thing)["metadata"].get("deletionTimestamp"):
+            note(f"waiting for {name}: it is being deleted")
+            sleep(LOOK_SECONDS)
+        note(f"{name} applied")
     for thing in things:
         if ready := WAITED.get(thing["kind"]):
             while (wanting := ready(kube.call("GET", manifest.path(thing)))) is not None:
                 note(f"waiting for {thing['kind'].lower()}/{thing['metadata']['name']}: {wanting}")
                 sleep(LOOK_SECONDS)
+
+
+def _apply(kube: Kube, thing: Mapping[str, Any]) -> dict[str, Any]:
+    query = [("fieldManager", MANAGER), ("force", "true")]
+    return kube.call("APPLY", manifest.path(thing), query=query, body=thing)
 
 
 def _established(thing: Mapping[str, Any]) -> str | None:
@@ -49,7 +57,13 @@ def _available(thing: Mapping[str, Any]) -> str | None:
     if status.get("observedGeneration", 0) < thing["metadata"]["generation"]:
         return "no controller has seen it yet"
     updated, ready = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
-    return None if min(updated, ready) >= wanted else f"{min(updated, ready)} of {wanted} replicas are ready"
+    if min(updated, ready) >= wanted:
+        return None
+    told = (
+        f"{min(updated, ready)} of {wanted} replicas are ready; `kubectl -n {manifest.NAMESPACE} get pods` shows them"
+    )
+    failing = next((one for one in status.get("conditions") or () if one["type"] == "ReplicaFailure"), None)
+    return f"{told}; {failing.get('message')}" if failing else told
 
 
 WAITED: Final[Mapping[str, Callable[[Mapping[str, Any]], str | None]]] = {

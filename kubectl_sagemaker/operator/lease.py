@@ -61,7 +61,7 @@ class Leader:
         began = self._now()
         try:
             held = self._hold()
-        except (Conflict, NotFound):
+        except Conflict:
             held = False  # another was quicker; the next step sees who
         except Error as error:
             if self.acting.is_set() and self._now() - self._renewed < DEADLINE_SECONDS:
@@ -80,6 +80,7 @@ class Leader:
 
     def give_back(self) -> None:
         """Let another replica act at once; call it when nothing is under way any more."""
+        acted = self.acting.is_set()
         self.acting.clear()
         try:
             lease = self._kube.call("GET", self._path)
@@ -87,7 +88,8 @@ class Leader:
                 lease["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1}
                 self._kube.call("PUT", self._path, body=lease)
         except Error as error:
-            log.info("the lease can't be given back: %s", error.message)
+            if acted:
+                log.info("the lease can't be given back: %s", error.message)
 
     def _hold(self) -> bool:
         """Whether the lease is ours, after taking or renewing it where that can be."""

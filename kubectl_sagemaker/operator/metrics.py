@@ -19,9 +19,12 @@ class Metrics:
     """The numbers. Threads share them."""
 
     def __init__(self) -> None:
-        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+        from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, ProcessCollector
 
         self.registry = CollectorRegistry()
+        # What every Python process shows: its memory, CPU, files and garbage.
+        ProcessCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
         self.requests = Counter(
             "sagemaker_operator_aws_requests", "Requests to AWS.", ["operation", "outcome"], registry=self.registry
         )
@@ -100,7 +103,10 @@ class Health:
             def log_message(self, *words: Any) -> None:
                 """Say nothing: a probe comes every few seconds."""
 
-        self._server = ThreadingHTTPServer((host, port), Handler)
+        try:
+            self._server = ThreadingHTTPServer((host, port), Handler)
+        except OSError as error:
+            raise Error(f"cannot listen on {host}:{port}: {(error.strerror or str(error)).lower()}") from error
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
 

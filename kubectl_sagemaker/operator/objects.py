@@ -138,7 +138,9 @@ def _tell(kube: Kube, row: Row, old: Object, new: Object, now: float) -> None:
         "secondary": secondary,
         "reason": reason or None,
     }
-    log.info("%s: %s%s", title(row, new), state or "", f": {reason}" if reason else "", extra={"fields": fields})
+    phase = f" ({secondary})" if secondary and secondary != state else ""
+    why = f": {reason}" if reason else ""
+    log.info("%s: %s%s%s", title(row, new), state or "", phase, why, extra={"fields": fields})
     if state in row.kind.ends and state != was:
         event(kube, row, new, state, reason or f"SageMaker's {row.kind.name} {state.lower()}", now=now)
     elif reason and reason != known:

@@ -35,7 +35,7 @@ def look(row: Row, thing: Object, kube: Kube, aws: Aws, now: float) -> float | N
             thing = kube.get(row.api, thing["metadata"]["namespace"], thing["metadata"]["name"])
         except NotFound:
             return None
-        status = row.dialect.refused(row, refused.error.message, lasting)
+        status = row.dialect.refused(row, _text(row, thing, aws, refused), lasting)
         objects.put_status(kube, row, thing, status, now=now, whole=False)
         if lasting and row.gives_up:
             return None
@@ -49,3 +49,14 @@ def _nowhere(row: Row, thing: Object, aws: Aws, refused: Refused) -> bool:
     except Refused:
         return True
     return isinstance(refused.error, Unavailable) and not there.known and there.endpoint_url is None
+
+
+def _text(row: Row, thing: Object, aws: Aws, refused: Refused) -> str:
+    """What AWS said, and that the region may be why, where it is none that botocore knows."""
+    try:
+        there = place.of(aws, thing, row)
+    except Refused:
+        return refused.error.message
+    if there.known or there.endpoint_url is not None:
+        return refused.error.message
+    return f"{there.region!r} is no region that is known here: {refused.error.message}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from kubectl_sagemaker.aws import trusted_endpoint
 from kubectl_sagemaker.errors import Error, Forbidden, NotFound, Throttled, Unauthorized, Unavailable
 from kubectl_sagemaker.jobs import first
-from kubectl_sagemaker.operator.shapes import output_shape
+from kubectl_sagemaker.operator.shapes import input_shape, output_shape
 
 if TYPE_CHECKING:
     from kubectl_sagemaker.operator.objects import Object
@@ -88,7 +89,12 @@ class Place:
         return answer
 
     def describe(self, kind: str, name: str) -> dict[str, Any] | None:
-        """What SageMaker knows of `name`; None if there is no such thing."""
+        """What SageMaker knows of `name`; None if there is no such thing.
+
+        SageMaker is not asked for what is no name of its: it would refuse that for ever, and nothing could go.
+        """
+        if not is_name(kind, name):
+            return None
         members = output_shape("sagemaker", f"Describe{kind}").members
         needs = [f"{kind}Name", *(state for state in (f"{kind}Status",) if state in members)]
         return self.find(f"Describe{kind}", {f"{kind}Name": name}, needs=needs)
@@ -125,6 +131,13 @@ class Place:
     def known(self) -> bool:
         """Whether it is a region that botocore knows of."""
         return self.region in regions()
+
+
+def is_name(kind: str, name: str) -> bool:
+    """Whether SageMaker can have something of a kind by a name."""
+    shape = input_shape("sagemaker", f"Describe{kind}").members[f"{kind}Name"]
+    pattern = shape.metadata.get("pattern", ".*")
+    return len(name) <= shape.metadata.get("max", len(name)) and re.fullmatch(pattern, name) is not None
 
 
 def of(aws: Aws, thing: Object, row: Row) -> Place:

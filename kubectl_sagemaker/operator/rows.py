@@ -191,7 +191,7 @@ def _legacy(plural: str, **values: Any) -> Row:
 def _name(kind: str, length: int) -> Schema:
     return told(
         f"The name of the {kind} in SageMaker. If it is empty, one is generated.",
-        {"type": "string", "maxLength": length},
+        {"type": "string", "maxLength": length, "pattern": "^(?:[a-zA-Z0-9](?:-*[a-zA-Z0-9])*)?$"},
     )
 
 

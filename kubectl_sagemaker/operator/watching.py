@@ -51,17 +51,19 @@ class Watching:
 
     def run(self) -> None:
         """List and watch; after whatever goes wrong, wait a little, longer each time, and list again."""
-        wait = 0.5
+        wait, trouble = 0.5, ""
         while not self._stopping.is_set():
             try:
                 position = self.list()
                 self.synced.set()
-                wait = 0.5
+                wait, trouble = 0.5, ""
                 while not self._stopping.is_set():
                     position = self._watch(position)
             except Error as error:
                 # 410, a connection that was cut, a server that restarts: all are healed by a new list.
-                log.info("%s: listing again: %s", self._api.resource, error.message)
+                if error.message != trouble:
+                    log.info("%s: listing again: %s", self._api.resource, error.message)
+                trouble = error.message
                 self._stopping.wait(wait * random.uniform(0.5, 1.0))  # noqa: S311  # jitter is no secret
                 wait = min(LONGEST_WAIT, wait * 2)
 

@@ -220,6 +220,14 @@ class Account:
 
 
 @functools.cache
+def _exists(region: str) -> bool:
+    from botocore.loaders import Loader
+
+    partitions = Loader().load_data("endpoints")["partitions"]
+    return any(region in partition["regions"] for partition in partitions)
+
+
+@functools.cache
 def _partition(region: str) -> str:
     from botocore.loaders import Loader
     from botocore.regions import EndpointResolver
@@ -232,7 +240,8 @@ def application(account: Account, *elsewhere: Account, latency: float = 0.0) -> 
     """The account behind HTTP; it binds nothing itself. Each answer takes `latency` seconds more.
 
     A request is answered by the account in the region that it is signed for, `account` if there is none `elsewhere`.
-    A stalled request ends when the server does.
+    Of a region that AWS does not have there is no address: such a request gets no answer. A stalled one ends when the
+    server does.
     """
     from aiohttp import web
 
@@ -247,6 +256,8 @@ def application(account: Account, *elsewhere: Account, latency: float = 0.0) -> 
         signed = AUTHORIZATION.fullmatch(request.headers.get("authorization", ""))
         asked = regions.get(signed["region"], account) if signed else account
         try:
+            if signed and signed["region"] != asked.region and not _exists(signed["region"]):
+                raise Interrupted(Fault.RESET)
             response = asked.respond(request.method, request.raw_path, request.headers, body)
         except Interrupted as interruption:
             if interruption.fault is Fault.STALL:

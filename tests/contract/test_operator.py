@@ -366,8 +366,21 @@ def test_health_and_metrics(place: Place) -> None:
     assert 'sagemaker_operator_objects{kind="TrainingJob",state="InProgress"} 1.0' in text
     assert 'sagemaker_operator_aws_requests_total{operation="CreateTrainingJob",outcome="ok"} 1.0' in text
     assert "sagemaker_operator_acting 1.0" in text
+    # Without a collection its memory would grow for as long as it runs; it takes some work to need one.
+    before = collections(base)
+    for number in range(30):
+        place.apply("trainingjob", f"x{number}")
+    place.until(lambda: collections(base) > before)
     with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(base + "/else"):  # noqa: S310  # loopback
         pytest.fail("there is nothing else")
+
+
+def collections(base: str) -> int:
+    """How often a process has collected garbage."""
+    with urllib.request.urlopen(base + "/metrics") as answer:  # noqa: S310  # loopback
+        found = re.search(r'^python_gc_collections_total{generation="0"} (\d+)', answer.read().decode(), re.MULTILINE)
+    assert found is not None
+    return int(found[1])
 
 
 def test_an_object_that_nothing_serves_is_said(place: Place, tmp_path: Path) -> None:

@@ -179,3 +179,15 @@ def test_a_pod_of_it_is_allowed_where_pods_are_restricted(server: Api) -> None:
     del container["securityContext"]["allowPrivilegeEscalation"]
     pod["metadata"]["name"] = "q"
     assert server.request("POST", "/api/v1/namespaces/restricted/pods", pod)[0] == 403
+
+
+@pytest.mark.parametrize("server", [REAL], indirect=True)
+def test_what_is_being_deleted_is_waited_for(server: Api) -> None:
+    """Nothing ends a namespace here, so it waits until it may wait no more; it was an error before."""
+    run(server, "install", "--timeout", "2s")
+    run(server, "uninstall")
+    done = run(server, "install", "--timeout", "4s")
+    assert done.returncode == 5
+    last, error = done.stderr.splitlines()[-2:]
+    assert last == f"waiting for namespace/{manifest.NAMESPACE}: it is being deleted"
+    assert error == "error: timed out after 4 s"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -93,6 +94,17 @@ def _texts(value: Any) -> list[str]:
         own = [value["description"]] if isinstance(value.get("description"), str) else []
         return own + [text for item in value.values() for text in _texts(item)]
     return [text for item in value for text in _texts(item)] if isinstance(value, list) else []
+
+
+@pytest.mark.parametrize(
+    ("plural", "name"), [("trainingjobs", "trainingJobName"), ("hostingdeployments", "endpointName")]
+)
+def test_a_name_in_sagemaker_is_one_or_empty(definitions: dict[str, dict[str, Any]], plural: str, name: str) -> None:
+    """If it is empty, one is generated."""
+    spec = schema(definitions[f"{plural}.sagemaker.aws.amazon.com"])["properties"]["spec"]["properties"]
+    pattern = spec[name]["pattern"]
+    taken = [text for text in ("", "a", "A-b--1", "a_b", "-a", "a-", "a.b") if re.search(pattern, text)]
+    assert taken == ["", "a", "A-b--1"]
 
 
 def test_status_holds_whatever_sagemaker_says(definitions: dict[str, dict[str, Any]]) -> None:

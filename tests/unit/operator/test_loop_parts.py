@@ -117,6 +117,17 @@ def test_who_stands_by_says_once_for_whom(lab: Lab, caplog: pytest.LogCaptureFix
     assert [record.getMessage() for record in caplog.records] == said
 
 
+def test_a_lease_without_a_namespace_is_told(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "kubectl_sagemaker.operator")
+    leader = Leader(lab.kube, namespace="none", name="op", identity="one", now=lab.clock)
+    for _ in range(3):
+        leader.step()
+    leader.give_back()
+    assert [record.getMessage() for record in caplog.records] == [
+        'the lease can\'t be reached: namespaces "none" not found'
+    ]
+
+
 def test_two_replicas_have_two_names_though_host_and_process_are_the_same() -> None:
     assert replica() != replica()
 

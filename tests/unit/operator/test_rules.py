@@ -234,6 +234,27 @@ def test_an_object_goes_whose_region_does_not_exist(lab: Lab) -> None:
     assert not lab.there("trainingjob", "x")
 
 
+def test_a_region_that_is_not_known_is_named(lab: Lab) -> None:
+    lab.apply("trainingjob", "x", {**TRAINING, "region": "us-wset-2"})
+    lab.unreachable.add("us-wset-2")
+    lab.refused("trainingjob", "x")
+    told = lab.status("trainingjob", "x")["additional"]
+    assert told.startswith("'us-wset-2' is no region that is known here: sagemaker:DescribeTrainingJob: ")
+
+
+@pytest.mark.parametrize("singular", [*(one for one in JOBS if ROW[one].spec_name), "hostingdeployment"])
+@pytest.mark.parametrize("name", ["bad_name", "-a", "a" * 64])
+def test_an_object_with_a_name_that_sagemaker_can_t_have_goes(lab: Lab, singular: str, name: str) -> None:
+    """A definition of ours would not take it; the old ones did, and SageMaker refuses to describe it."""
+    property_name = ROW[singular].spec_name or "endpointName"
+    lab.apply(singular, "x", {**SPECS[singular], property_name: name})
+    lab.settle(4)
+    assert f"Value '{name}'" in lab.status(singular, "x")["additional"]
+    lab.delete(singular, "x")
+    lab.settle(4)
+    assert not lab.there(singular, "x")
+
+
 def test_an_object_waits_while_its_region_can_t_be_reached(lab: Lab) -> None:
     running(lab, "trainingjob")
     lab.unreachable.add("us-west-2")

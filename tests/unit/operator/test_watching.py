@@ -87,7 +87,11 @@ def test_after_a_lost_watch_everything_is_listed_again_and_what_has_gone_is_told
     assert store.get(Key(API.resource, "ns", "b")) is None
 
 
-def test_a_server_that_can_t_be_reached_is_asked_again() -> None:
+def test_a_server_that_can_t_be_reached_is_asked_again_and_that_is_said_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "kubectl_sagemaker.operator")
     server, _, told = watched([Unavailable("away")], [Unavailable("away")], [Page([thing("a", 3)], "5")])
+    assert [record.getMessage().partition(": ")[2] for record in caplog.records] == ["listing again: away"]
     assert [what for what, _ in server.asked] == ["list", "list", "list", "watch"]
     assert told == [("a", False)]

@@ -102,6 +102,18 @@ def test_the_region_of_the_signature_chooses_over_http() -> None:
             assert refusal(sagemaker.list_training_jobs)["Code"] == "InvalidSignatureException"
 
 
+def test_a_region_that_aws_does_not_have_does_not_answer(account: Account) -> None:
+    from botocore.exceptions import ConnectionClosedError
+
+    nowhere = Account(now=account.now, region="us-wset-2")
+    with (
+        serve(account) as url,
+        contextlib.closing(connect("sts", nowhere, url=url, retries={"max_attempts": 0})) as sts,
+        pytest.raises(ConnectionClosedError),
+    ):
+        sts.get_caller_identity()
+
+
 def test_what_is_no_request_to_aws_is_refused(account: Account) -> None:
     for method, path in (("GET", "/"), ("POST", "/other"), ("POST", "/")):
         response = account.respond(method, path, {}, b"")
