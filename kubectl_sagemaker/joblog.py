@@ -152,13 +152,18 @@ class JobLog:
             from kubectl_sagemaker.logs.follow import Follower
 
             follower = Follower(self.source, self.watch, self._chains(), self.wanted.tail)
+            events = 0
             try:
-                yield from follower.items()
+                for item in follower.items():
+                    events += len(item) if isinstance(item, list) else 0
+                    yield item
             except Unauthorized as error:
                 if not self.source.answered:
                     raise
                 resume = times.rfc3339(follower.memory.newest / 1000)
                 raise Unauthorized(error.message, hint=f"renew them, and go on with --since-time {resume}") from error
+            if not events and self.wanted.tail != 0:
+                yield Note(self.source.query.nothing)
         if family := lines.family(self.job.kind, self.watch.answer):
             yield Note(f"{self.job.title}: {family}")
         yield End(self.job, self.job.kind.ends[self.job.status or ""])

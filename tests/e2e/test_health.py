@@ -213,5 +213,8 @@ def test_a_failed_job_that_wrote_nothing_says_why() -> None:
     )
     with Sandbox(parts=(part, replace(part, name="other", job_name="other", lines=steps(-3000, 2)))) as sandbox:
         ran = shell_of(sandbox).smlogs("processingjob", "starved")
+        followed = shell_of(sandbox).smlogs("processingjob", "starved", "-f")
     assert ran.stderr.splitlines()[1:] == ["no log lines", f"processingjob/starved: {why}"]
     assert (ran.stdout, ran.code) == ("", 0)
+    assert followed.stderr.splitlines()[1:] == ["no log lines", f"error: processingjob/starved Failed: {why}"]
+    assert (followed.stdout, followed.code) == ("", 3)
