@@ -115,7 +115,11 @@ class Polling:
                 return changed
             if not seen.refused:
                 seen.refused = True
-                log.warning("each job is asked about by itself: %s", refused.error.message)
+                log.warning(
+                    "what has changed is not told, so each job is looked at every %.0f s: %s",
+                    SINGLY_SECONDS,
+                    refused.error.message,
+                )
             if self._now() - seen.singly >= SINGLY_SECONDS:
                 seen.singly = self._now()
                 return list(names)
