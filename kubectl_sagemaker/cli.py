@@ -139,7 +139,6 @@ def _code(load: Callable[[], click.Command], program: str) -> int:
     except Error as error:
         return _fail(error.message, error.hint, error.exit_code)
     except Interrupted as signalled:
-        sys.stdout.flush()
         _die(signalled.number)
     except BrokenPipeError:
         return 141

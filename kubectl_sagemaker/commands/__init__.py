@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from kubectl_sagemaker.errors import Error
+from kubectl_sagemaker.errors import Error, Usage
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -61,8 +61,6 @@ class Verbs(click.Group):
         if word.startswith("-") or word in VERBS:
             return super().resolve_command(ctx, args)
         import difflib
-
-        from kubectl_sagemaker.errors import Usage
 
         near = difflib.get_close_matches(word.lower(), VERBS, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"the commands are {', '.join(VERBS)}"

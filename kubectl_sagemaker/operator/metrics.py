@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final
 
 from kubectl_sagemaker.errors import Error
+from kubectl_sagemaker.kubeconfig import reason
 
 if TYPE_CHECKING:
     from kubectl_sagemaker.aws import Aws
@@ -106,7 +107,7 @@ class Health:
         try:
             self._server = ThreadingHTTPServer((host, port), Handler)
         except OSError as error:
-            raise Error(f"cannot listen on {host}:{port}: {(error.strerror or str(error)).lower()}") from error
+            raise Error(f"cannot listen on {host}:{port}: {reason(error)}") from error
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
 

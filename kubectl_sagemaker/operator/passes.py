@@ -42,21 +42,23 @@ def look(row: Row, thing: Object, kube: Kube, aws: Aws, now: float) -> float | N
         raise
 
 
+def _place(row: Row, thing: Object, aws: Aws) -> place.Place | None:
+    """Where an object says that its job is; None where that is no place of AWS's."""
+    try:
+        return place.of(aws, thing, row)
+    except Refused:
+        return None
+
+
 def _nowhere(row: Row, thing: Object, aws: Aws, refused: Refused) -> bool:
     """Whether nothing can be where an object says that its job is: no region of AWS's, no address of AWS's."""
-    try:
-        there = place.of(aws, thing, row)
-    except Refused:
-        return True
-    return isinstance(refused.error, Unavailable) and not there.known and there.endpoint_url is None
+    there = _place(row, thing, aws)
+    return there is None or (isinstance(refused.error, Unavailable) and not there.known)
 
 
 def _text(row: Row, thing: Object, aws: Aws, refused: Refused) -> str:
     """What AWS said, and that the region may be why, where it is none that botocore knows."""
-    try:
-        there = place.of(aws, thing, row)
-    except Refused:
-        return refused.error.message
-    if there.known or there.endpoint_url is not None:
+    there = _place(row, thing, aws)
+    if there is None or there.known:
         return refused.error.message
     return f"{there.region!r} is no region that is known here: {refused.error.message}"

@@ -96,7 +96,7 @@ class Place:
         if not is_name(kind, name):
             return None
         members = output_shape("sagemaker", f"Describe{kind}").members
-        needs = [f"{kind}Name", *(state for state in (f"{kind}Status",) if state in members)]
+        needs = [member for member in (f"{kind}Name", f"{kind}Status") if member in members]
         return self.find(f"Describe{kind}", {f"{kind}Name": name}, needs=needs)
 
     def find(
@@ -129,8 +129,8 @@ class Place:
 
     @property
     def known(self) -> bool:
-        """Whether it is a region that botocore knows of."""
-        return self.region in regions()
+        """Whether it has an address: its own, or that of a region that botocore knows of."""
+        return self.endpoint_url is not None or self.region in regions()
 
 
 def is_name(kind: str, name: str) -> bool:

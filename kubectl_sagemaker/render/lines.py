@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Final
 
-from kubectl_sagemaker.jobs import in_answer
+from kubectl_sagemaker.jobs import counted, in_answer
 from kubectl_sagemaker.logs.events import PLAIN, LogEvent, Naming, Page, Transition
 from kubectl_sagemaker.text import COLOUR, json_visible, one_line, visible
 from kubectl_sagemaker.times import clock, rfc3339
@@ -209,7 +209,7 @@ def header(job: Job, region: str) -> str:
     return f'{named} in region "{one_line(region)}"{joint}{status}'
 
 
-COUNTERS: Final = ("InProgress", "Completed", "NonRetryableError", "RetryableError", "Stopped")
+COUNTERS: Final = ("inProgress", "completed", "nonRetryableError", "retryableError", "stopped")
 """SageMaker's counters of a tuning job's children, in the order in which they are told."""
 ALWAYS: Final = COUNTERS[:3]
 """Those that are told even of none."""
@@ -222,11 +222,8 @@ def family(kind: Kind, answer: Mapping[str, Any]) -> str | None:
         return None
     from kubectl_sagemaker.render import states
 
-    text = states.counters(
-        (f"{name[:1].lower()}{name[1:]}", counters.get(name, 0))
-        for name in COUNTERS
-        if counters.get(name) or name in ALWAYS
-    )
+    counts = dict(counted(counters))
+    text = states.counters((name, counts.get(name, 0)) for name in COUNTERS if name in counts or name in ALWAYS)
     if best := in_answer(answer, kind.best):
         from kubectl_sagemaker.logs.children import read
 

@@ -49,27 +49,30 @@ COUNTERS: Final = Column("COUNTERS", lambda job, now: states.counters(job.counte
 REASON: Final = Column("REASON", lambda job, now: job.trouble(now) or "")
 USUAL: Final = (KIND, NAME, STATUS, AGE, DURATION, INSTANCES, JOB_NAME)
 WIDE: Final = (GROUP, REGION, ACCOUNT, SPOT, BEST, COUNTERS)
+Row = dict[Column, str]
+Widths = dict[Column, int]
+
 DISPENSABLE: Final = (
     *(GROUP, JOB_NAME, COUNTERS, BEST, SPOT, ACCOUNT, REGION),
     *(DURATION, INSTANCES, AGE, NAMESPACE),
 )
-"""What a narrow terminal does without, in this order; `status KIND NAME` shows it. From the age on, the others are cut
-before one more goes: kind, name and state, which always stay."""
-NAMED_WHOLE: Final = (
-    ((), {KIND: 12, STATUS: 18}),
-    ((AGE,), {KIND: 12, STATUS: 18}),
-    ((AGE,), {KIND: 9, STATUS: 13}),
-)
-"""What is left out, and how kind and state are cut, so that names stay whole: they are what people copy."""
-LEAST: Final = {KIND: 12, NAME: 12, STATUS: 18}
-"""Cells to which columns are cut that always stay, where even so a name has no room."""
+"""What a narrow terminal does without, in this order; `status KIND NAME` shows it. Kind, name and state always stay."""
+AGED: Final = DISPENSABLE.index(AGE)
 JOB_NAME_LEAST: Final = 16
+STEPS: Final[Sequence[tuple[Sequence[Column], Widths]]] = (
+    # The job's name is cut, then one column after the other goes.
+    *((DISPENSABLE[:count], {JOB_NAME: JOB_NAME_LEAST}) for count in range(AGED + 1)),
+    # Kind and state are cut, so that names stay whole: they are what people copy.
+    (DISPENSABLE[:AGED], {KIND: 12, STATUS: 18}),
+    (DISPENSABLE[: AGED + 1], {KIND: 12, STATUS: 18}),
+    (DISPENSABLE[: AGED + 1], {KIND: 9, STATUS: 13}),
+    # Even so a name has no room: all that stays is cut before one more goes.
+    *((DISPENSABLE[:count], {KIND: 12, NAME: 12, STATUS: 18}) for count in range(AGED, len(DISPENSABLE) + 1)),
+)
+"""What is left out, and the cells to which columns may be cut, one step after the other."""
 REASON_LEAST: Final = 40
 """Cells that the reason wants for itself; where they are not left, it stands below its row."""
 INDENT: Final = "    "
-
-Row = dict[Column, str]
-Widths = dict[Column, int]
 
 
 def table(
@@ -104,11 +107,7 @@ def blocks(
     `marks` puts a sign of one cell before the jobs whose keys it holds, and a blank before the others.
     """
     margin = 0 if marks is None else 2
-    columns = _columns(namespaces, wide)
-    texts = [{column: one_line(column.value(job, now)) for column in columns} for job in jobs]
-    columns = _filled(columns, texts, width)
-    heading = {column: column.heading for column in columns}
-    widths = _widths([heading, *texts], columns, width if width is None else width - margin)
+    heading, texts, widths = _laid_out(jobs, now, namespaces, wide, width if width is None else width - margin)
     head = "".join(_lines(heading, widths, None, "", "  " if margin else ""))
     parts = [[f"{BOLD}{head}{RESET}" if colour else head]]
     for job, row in zip(jobs, texts, strict=True):
@@ -120,22 +119,21 @@ def blocks(
 
 def left_out(jobs: Sequence[Job], *, now: float, namespaces: bool, width: int | None) -> list[str]:
     """Headings of the wide table's columns that hold something, and for which so narrow a terminal has no room."""
-    columns = _columns(namespaces, wide=True)
+    heading, _, widths = _laid_out(jobs, now, namespaces, True, width)
+    return [text for column, text in heading.items() if column not in widths and column is not REASON]
+
+
+def _laid_out(
+    jobs: Sequence[Job], now: float, namespaces: bool, wide: bool, width: int | None
+) -> tuple[Row, list[Row], Widths]:
+    """The heading, each job's texts, and the widths of the columns for which there is room."""
+    columns = (*((NAMESPACE,) if namespaces else ()), *USUAL, *(WIDE if wide else ()), REASON)
     texts = [{column: one_line(column.value(job, now)) for column in columns} for job in jobs]
-    columns = _filled(columns, texts, width)
-    widths = _widths([{column: column.heading for column in columns}, *texts], columns, width)
-    return [column.heading for column in columns if column not in widths and column is not REASON]
-
-
-def _columns(namespaces: bool, wide: bool) -> tuple[Column, ...]:
-    return (*((NAMESPACE,) if namespaces else ()), *USUAL, *(WIDE if wide else ()), REASON)
-
-
-def _filled(columns: tuple[Column, ...], texts: Sequence[Row], width: int | None) -> tuple[Column, ...]:
-    """The columns; on a terminal one without any value gives its room to the others."""
-    if width is None or not texts:
-        return columns
-    return tuple(column for column in columns if any(row[column] for row in texts))
+    if width is not None and texts:
+        # On a terminal, a column without any value gives its room to the others.
+        columns = tuple(column for column in columns if any(row[column] for row in texts))
+    heading = {column: column.heading for column in columns}
+    return heading, texts, _widths([heading, *texts], columns, width)
 
 
 def _widths(rows: Sequence[Row], columns: Sequence[Column], width: int | None) -> Widths:
@@ -155,26 +153,13 @@ def _widths(rows: Sequence[Row], columns: Sequence[Column], width: int | None) -
 
 
 def _without_reason(natural: Widths, width: int) -> Widths:
-    """The columns that fit, the reason aside: the job's name is cut first, then columns go, then what stays is cut."""
-    aged = DISPENSABLE.index(AGE)
-    for missing in range(aged + 1):
-        levelled = _levelled(_but(natural, DISPENSABLE[:missing]), width, {JOB_NAME: JOB_NAME_LEAST})
-        if _total(levelled) <= width:
-            return levelled
-    kept = _but(natural, DISPENSABLE[:aged])
-    for without, least in NAMED_WHOLE:
-        levelled = _levelled(_but(kept, without), width, least)
-        if _total(levelled) <= width:
-            return levelled
-    for missing in range(aged, len(DISPENSABLE) + 1):
-        levelled = _levelled(_but(natural, DISPENSABLE[:missing]), width, LEAST)
+    """The columns that fit, the reason aside: those of the first of STEPS with which the table does."""
+    for without, least in STEPS:
+        kept = {column: size for column, size in natural.items() if column not in without}
+        levelled = _levelled(kept, width, least)
         if _total(levelled) <= width:
             return levelled
     return _levelled(levelled, width, dict.fromkeys(levelled, 1))
-
-
-def _but(widths: Widths, columns: Sequence[Column]) -> Widths:
-    return {column: size for column, size in widths.items() if column not in columns}
 
 
 def _levelled(widths: Widths, width: int, least: Widths) -> Widths:

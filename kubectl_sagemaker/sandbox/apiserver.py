@@ -107,7 +107,8 @@ def answer(cluster: Cluster, tokens: Mapping[str, access.User], request: Request
         if user is None:
             raise refusals.unauthorized()
         attributes = access.read(request.method, request.path, watch=request.query.get("watch") in {"1", "true"})
-        attributes.check(user, roles.granted(cluster, user))
+        granted = roles.granted(cluster, user)
+        attributes.check(user, granted)
         if not attributes.resource:
             return _document(attributes)
         resource = RESOURCES.get(attributes.resource_name)
@@ -118,8 +119,7 @@ def answer(cluster: Cluster, tokens: Mapping[str, access.User], request: Request
             raise refusals.method_not_allowed()
         if review := access.REVIEWS.get(resource.name):
             question = _body(request)
-            answered = review(user, roles.granted(cluster, user), question)
-            return _json({**question, "status": answered}, HTTPStatus.CREATED)
+            return _json({**question, "status": review(user, granted, question)}, HTTPStatus.CREATED)
         namespace = attributes.namespace if resource.namespaced else ""
         call = Call(
             cluster,

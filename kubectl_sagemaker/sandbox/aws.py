@@ -220,20 +220,26 @@ class Account:
 
 
 @functools.cache
-def _exists(region: str) -> bool:
+def _endpoints() -> Mapping[str, Any]:
+    """botocore's partitions, with their regions.
+
+    Not of a session, which would read the person's own configuration, and fail at a profile that is not in it.
+    """
     from botocore.loaders import Loader
 
-    partitions = Loader().load_data("endpoints")["partitions"]
-    return any(region in partition["regions"] for partition in partitions)
+    endpoints: Mapping[str, Any] = Loader().load_data("endpoints")
+    return endpoints
+
+
+def _exists(region: str) -> bool:
+    return any(region in partition["regions"] for partition in _endpoints()["partitions"])
 
 
 @functools.cache
 def _partition(region: str) -> str:
-    from botocore.loaders import Loader
     from botocore.regions import EndpointResolver
 
-    # Not of a session, which would read the person's own configuration, and fail at a profile that is not in it.
-    return str(EndpointResolver(Loader().load_data("endpoints")).get_partition_for_region(region))
+    return str(EndpointResolver(_endpoints()).get_partition_for_region(region))
 
 
 def application(account: Account, *elsewhere: Account, latency: float = 0.0) -> web.Application:
