@@ -28,7 +28,7 @@ from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from kubectl_sagemaker.operator import crds, manifest
+from kubectl_sagemaker.operator import manifest
 from kubectl_sagemaker.operator.rows import ROWS
 from kubectl_sagemaker.sandbox.aws import SANDBOX, Account
 from kubectl_sagemaker.sandbox.faults import Fault, Faults
@@ -36,7 +36,7 @@ from kubectl_sagemaker.sandbox.sagemaker import Stage, ordinary
 from kubectl_sagemaker.sandbox.server import PROGRAM
 from tests.bench.outage import GROUP, say
 from tests.bench.reconcile import cpu
-from tests.servers import ApiServer
+from tests.servers import ApiServer, install_operator
 from tests.specs import EDITS, JOBS, SPECS
 from tests.transport import serve
 
@@ -203,21 +203,6 @@ class Churn:
         return [f"{singular}/{thing['metadata']['name']}" for singular in ROW for thing in self.all(singular)]
 
 
-def install(server: ApiServer) -> str:
-    """Apply what the installer does; the token of the operator's own account."""
-    server.define(json.dumps(definition).encode() for definition in crds.definitions())
-    for thing in manifest.objects(manifest.Choice(image="none")):
-        query = "?fieldManager=churn&force=true"
-        content = "application/apply-patch+yaml"
-        status, answer = server.request("PATCH", manifest.path(thing) + query, thing, content_type=content)
-        assert status in {200, 201}, answer
-    path = f"{manifest.PATHS['ServiceAccount']}/{manifest.ACCOUNT}/token"
-    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 7200}}
-    status, answer = server.request("POST", path, request)
-    assert status == 201, answer
-    return str(answer["status"]["token"])
-
-
 def kubeconfig(server: ApiServer, port: int, token: str) -> str:
     """A configuration that goes through the door as the operator's account."""
     config = json.loads(server.kubeconfig.read_text())
@@ -274,7 +259,7 @@ def main() -> int:
         door = Door(server.port)
         environment = {
             **os.environ,
-            "KUBECONFIG": kubeconfig(server, door.port, install(server)),
+            "KUBECONFIG": kubeconfig(server, door.port, install_operator(server)),
             "AWS_ENDPOINT_URL": endpoint,
             "AWS_ACCESS_KEY_ID": SANDBOX.access_key,
             "AWS_SECRET_ACCESS_KEY": SANDBOX.secret_key,

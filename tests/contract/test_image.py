@@ -22,7 +22,7 @@ import pytest
 from kubectl_sagemaker.operator import manifest
 from kubectl_sagemaker.sandbox.aws import SANDBOX, Account
 from kubectl_sagemaker.sandbox.sagemaker import Stage
-from tests.servers import ApiServer, free_port
+from tests.servers import ApiServer, free_port, install_operator
 from tests.specs import TRAINING
 from tests.transport import serve
 
@@ -113,19 +113,11 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         Stage(1e6, "Completed", "Completed"),
     )
     with ApiServer() as server, serve(account) as endpoint:
-        things = manifest.objects(manifest.Choice(image=IMAGE))
-        for thing in things:
-            query, content = "?fieldManager=test&force=true", "application/apply-patch+yaml"
-            status, answer = server.request("PATCH", manifest.path(thing) + query, thing, content_type=content)
-            assert status in {200, 201}, answer
-        path = f"{manifest.PATHS['ServiceAccount']}/{manifest.ACCOUNT}/token"
-        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-        status, answer = server.request("POST", path, request)
-        assert status == 201, answer
+        token = install_operator(server, image=IMAGE)
         # As kubelet mounts them: root's, and readable for the pod's group.
         secrets = tmp_path / "serviceaccount"
         secrets.mkdir()
-        (secrets / "token").write_text(answer["status"]["token"])
+        (secrets / "token").write_text(token)
         (secrets / "namespace").write_text(manifest.NAMESPACE)
         shutil.copyfile(server.ca_file, secrets / "ca.crt")
         for file in secrets.iterdir():

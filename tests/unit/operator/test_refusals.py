@@ -80,6 +80,16 @@ def _lab() -> Lab:
     return lab
 
 
+def _lives(lab: Lab, singular: str, where: str) -> None:
+    """Make an object, edit it and delete it, and look at all after each."""
+    lab.apply(singular, "x", SPECS[singular])
+    _looks(lab, where)
+    lab.edit(singular, "x", EDITS[singular])
+    _looks(lab, where)
+    lab.delete(singular, "x")
+    _looks(lab, where)
+
+
 @pytest.mark.parametrize("operation", sorted(operations().keys() - POLLED))
 def test_whatever_aws_says_is_told_and_healed_from(operation: str) -> None:
     singular = kind_of(operation)
@@ -88,12 +98,7 @@ def test_whatever_aws_says_is_told_and_healed_from(operation: str) -> None:
     for code, status in errors.items():
         lab, where = _lab(), f"{operation}: {code}"
         lab.refuse(operation, code, "as documented", status=status)
-        lab.apply(singular, "x", SPECS[singular])
-        _looks(lab, where)
-        lab.edit(singular, "x", EDITS[singular])
-        _looks(lab, where)
-        lab.delete(singular, "x")
-        _looks(lab, where)
+        _lives(lab, singular, where)
         assert lab.asked(operation) > 0, f"{where}: it was never asked for"
         lab.heal()
         _looks(lab, where)
@@ -108,12 +113,7 @@ def test_an_answer_that_breaks_off_is_told_and_healed_from(operation: str) -> No
     """To botocore it is an empty one. What was asked for is carried out all the same."""
     singular, lab = kind_of(operation), _lab()
     lab.account.faults = Faults(0, {Fault.CUT: 1.0}, operations=[operation])
-    lab.apply(singular, "x", SPECS[singular])
-    _looks(lab, operation)
-    lab.edit(singular, "x", EDITS[singular])
-    _looks(lab, operation)
-    lab.delete(singular, "x")
-    _looks(lab, operation)
+    _lives(lab, singular, operation)
     assert lab.asked(operation) > 0
     lab.account.faults = None
     _looks(lab, operation)
