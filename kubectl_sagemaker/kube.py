@@ -1,17 +1,13 @@
 """The door to Kubernetes: get, list and call by path, with every error made one of ours.
 
-The only importer of `kubernetes`, of which it uses the REST client: connections, proxies, timeouts. Where to connect
-is kubeconfig.py's to say, as whom credentials.py's.
+urllib3 sends the requests. Where to connect is kubeconfig.py's to say, as whom credentials.py's.
 """
 
 from __future__ import annotations
 
-import contextlib
-import ipaddress
+import json
 import math
 import os
-import ssl
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import quote, unquote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from kubectl_sagemaker.connection import Connection
 from kubectl_sagemaker.credentials import Credentials, obtain
@@ -35,12 +31,12 @@ from kubectl_sagemaker.errors import (
     Unavailable,
     Usage,
 )
-from kubectl_sagemaker.kubeconfig import Access, load, reason
+from kubectl_sagemaker.kubeconfig import Access, load
 from kubectl_sagemaker.text import one_line
+from kubectl_sagemaker.transport import new_pool, timeouts, translated
 
 if TYPE_CHECKING:
-    from kubernetes.client.rest import RESTClientObject
-    from urllib3 import BaseHTTPResponse, HTTPHeaderDict
+    from urllib3 import BaseHTTPResponse, HTTPHeaderDict, PoolManager
 
     from kubectl_sagemaker.kinds import Api, Group
 
@@ -54,8 +50,6 @@ CONNECT_SECONDS: Final = 30
 SILENCE_SECONDS: Final = 75
 """How long a connection may be silent, where --request-timeout says nothing: the API server itself gives a request up
 after 60 s, so that only a dead connection (a laptop that slept) is silent for longer."""
-POOL_SIZE: Final = 32
-"""Connections kept: more than the eight threads that list in parallel, or the operator's watches and workers."""
 CONTENT_TYPES: Final = {"PATCH": "application/merge-patch+json", "APPLY": "application/apply-patch+yaml"}
 """Of bodies that are not plain JSON; JSON is YAML."""
 MESSAGE_LENGTH: Final = 500
@@ -89,10 +83,10 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Session:
-    """An open client, with what it was opened for."""
+    """A pool of connections, with what it was made for."""
 
     access: Access
-    client: RESTClientObject
+    pool: PoolManager
     credentials: Credentials
     headers: HTTPHeaderDict = field(repr=False)
 
@@ -119,7 +113,7 @@ class Kube:
     @staticmethod
     def prepare() -> None:
         """Import what the first request would: who limits its time means the server's, not this machine's."""
-        import kubernetes.client  # noqa: F401  # for its effect
+        import urllib3  # noqa: F401  # for its effect
 
     def begin(self) -> None:
         """Do as much of the first request as is work of this process: what follows is mostly waiting.
@@ -252,7 +246,7 @@ class Kube:
             if self._debug:
                 self._debug(f"{what} watch from {version} {response.status}")
             if response.status != 200:
-                with _translated(session.access, what):
+                with translated(session.access, what):
                     data = _body(response, None)
                 raise _refusal(
                     session.access, response.status, _object(data), what, response.headers.get("Content-Type", "")
@@ -313,12 +307,12 @@ class Kube:
             session = self._session
             if session is None or session is refused or session.expired:
                 access = self._where()
-                with _translated(access):
+                with translated(access):
                     # Only the first: a token that expired or was refused is the plugin's own affair.
                     credentials = obtain(access.user, stand_in=session is None, debug=self._debug)
                     same = session and _certificate(session.credentials) == _certificate(credentials)
-                    client = session.client if session and same else _client(access, credentials)
-                    session = self._session = _Session(access, client, credentials, _headers(access, credentials))
+                    pool = session.pool if session and same else new_pool(access, credentials)
+                    session = self._session = _Session(access, pool, credentials, _headers(access, credentials))
             return session
 
     def _send(self, session: _Session, method: str, path: str, url: str, body: object | None) -> _Answer:
@@ -344,7 +338,7 @@ class Kube:
         outcome = "failed"
         try:
             response = self._request(session, method, path, url, body, limit or (CONNECT_SECONDS, SILENCE_SECONDS))
-            with _translated(session.access, f"{method} {path}", limit):
+            with translated(session.access, f"{method} {path}", limit):
                 data = _body(response, start + limit if limit else None)
             outcome = str(response.status)
             return response.status, data, response.headers
@@ -366,15 +360,15 @@ class Kube:
         if body is not None:
             headers["Content-Type"] = CONTENT_TYPES.get(method, "application/json")
         limit = self._connection.request_timeout or None
-        with _translated(session.access, f"{method} {path}", limit):
-            response: BaseHTTPResponse = session.client.request(  # type: ignore[no-untyped-call] # annotated in part
+        with translated(session.access, f"{method} {path}", limit):
+            return session.pool.request(
                 "PATCH" if method == "APPLY" else method,
                 session.access.server + url,
                 headers=headers,
-                body=body,
-                _request_timeout=timeout,
-            ).response
-        return response
+                body=None if body is None else json.dumps(body),
+                timeout=timeouts(timeout),
+                preload_content=False,
+            )
 
 
 class Expired(Error):
@@ -412,7 +406,7 @@ def _lines(response: BaseHTTPResponse, access: Access, what: str) -> Iterator[by
     """The lines of an answer as they come."""
     rest = b""
     while True:
-        with _translated(access, what):
+        with translated(access, what):
             piece = response.read1(1 << 16, decode_content=True)
         if not piece:
             return
@@ -500,7 +494,7 @@ def _certificate(credentials: Credentials) -> tuple[Path | bytes | None, Path | 
 def _headers(access: Access, credentials: Credentials) -> HTTPHeaderDict:
     """Build the headers of every request. The dictionary keeps several values of one name apart.
 
-    A plain dictionary, or the client's own, joins two groups to one that is named `a, b` (measured).
+    A plain dictionary joins two groups to one that is named `a, b` (measured).
     """
     import urllib3
 
@@ -525,125 +519,6 @@ def _as_utf8(text: str) -> str:
     return text.encode().decode("latin-1")
 
 
-def _client(access: Access, credentials: Credentials) -> RESTClientObject:
-    """Open the REST client (no connection yet)."""
-    import urllib3
-    from kubernetes.client import Configuration
-    from kubernetes.client.rest import RESTClientObject
-
-    proxy = access.proxy_url or environment_proxy(access.server) or ""
-    if access.insecure:
-        # It would warn on every request; the user asked for it.
-        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-    # proxy and no_proxy are never None, which would make the client decide by the environment. retries: urllib3's
-    # three turned a timeout of 2 s into 8 s (measured), and followed redirects with the credentials.
-    configuration = Configuration(
-        host=access.server,
-        proxy=proxy,
-        no_proxy="",
-        proxy_headers=_proxy_headers(proxy),
-        verify_ssl=not access.insecure,
-        tls_server_name=access.tls_server_name,
-        retries=False,
-        connection_pool_maxsize=POOL_SIZE,
-    )
-    configuration.keep_alive = True
-    client = RESTClientObject(configuration)
-    if access.server.startswith("https"):
-        client.pool_manager.connection_pool_kw["ssl_context"] = _tls(access, credentials)
-    return client
-
-
-def _tls(access: Access, credentials: Credentials) -> ssl.SSLContext:
-    """Build the TLS settings; the client would keep a key from the kubeconfig in a file until the process ends."""
-    try:
-        context = ssl.create_default_context(cadata=access.authority)
-    except ssl.SSLError:
-        raise Error("the certificate authority holds no valid certificate") from None
-    if access.authority is None and (bundle := _system_authorities(ssl.get_default_verify_paths())):
-        context.load_verify_locations(bundle)
-    # As Go verifies: any certificate of the authority's is trusted, and what Python 3.13 asks of an authority
-    # beyond that (a key identifier, which clusters' own authorities lack) is not.
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    if access.insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if credentials.certificate is not None and credentials.key is not None:
-        with _as_file(credentials.certificate) as certificate, _as_file(credentials.key) as key:
-            try:
-                # A passphrase would be asked for on the terminal; an empty one is wrong, and said to be.
-                context.load_cert_chain(certificate, key, password="")
-            except (ssl.SSLError, ValueError):
-                raise Error(
-                    "the client certificate and its key are no pair of PEM texts, or the key has a passphrase"
-                ) from None
-    return context
-
-
-BUNDLES: Final = (
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-)
-"""Where systems keep the authorities that they trust: Debian, Fedora, SUSE, RHEL, Alpine, macOS, as Go knows them."""
-
-
-def _system_authorities(paths: ssl.DefaultVerifyPaths, bundles: Iterable[str] = BUNDLES) -> str | None:
-    """The system's file of authorities, where OpenSSL knows of none; None where it does.
-
-    It looks where it was told when it was built, which in an archive was another machine. Windows is asked by Python.
-    """
-    if paths.cafile or paths.capath or os.name == "nt":
-        return None
-    if os.environ.get(paths.openssl_cafile_env) or os.environ.get(paths.openssl_capath_env):
-        return None
-    return next(filter(os.path.isfile, bundles), None)
-
-
-@contextlib.contextmanager
-def _as_file(pem: Path | bytes) -> Iterator[Path]:
-    """Give a PEM text a file for as long as OpenSSL reads it, in a folder that nobody else can enter."""
-    if isinstance(pem, Path):
-        yield pem
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "pem")
-        file.write_bytes(pem)
-        yield file
-
-
-def _proxy_headers(proxy: str) -> dict[str, str] | None:
-    parts = urlsplit(proxy)
-    if parts.username is None:
-        return None
-    import urllib3
-
-    secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return dict(urllib3.make_headers(proxy_basic_auth=secret))
-
-
-def environment_proxy(server: str) -> str | None:
-    """Find the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY mean for a server, as Go does: never for loopback."""
-    from kubernetes.client.rest import should_bypass_proxies
-
-    parts = urlsplit(server)
-    host = parts.hostname or ""
-    with contextlib.suppress(ValueError):
-        if ipaddress.ip_address(host).is_loopback:
-            return None
-    proxy = _environment(f"{parts.scheme}_proxy")
-    if not proxy or host == "localhost" or should_bypass_proxies(server, _environment("no_proxy")):
-        return None
-    return proxy if "://" in proxy else f"http://{proxy}"
-
-
-def _environment(name: str) -> str:
-    return os.environ.get(name.upper()) or os.environ.get(name) or ""
-
-
 def _body(response: BaseHTTPResponse, end: float | None) -> bytes:
     """Read an answer to its end. urllib3 limits each wait, not their sum: a server that drips is given up at `end`."""
     import urllib3
@@ -659,98 +534,3 @@ def _body(response: BaseHTTPResponse, end: float | None) -> bytes:
         raise
     response.release_conn()
     return b"".join(chunks)
-
-
-@contextlib.contextmanager
-def _translated(access: Access, what: str = "", limit: float | None = None) -> Iterator[None]:
-    """Turn whatever `kubernetes`, urllib3, ssl and the system raise into an error of ours.
-
-    No branch repeats the lower library's text as a whole: it can hold a header, and so a token.
-    """
-    import http.client
-
-    import kubernetes.client
-    import urllib3
-
-    try:
-        yield
-    except Error:
-        raise
-    except (
-        kubernetes.client.OpenApiException,
-        urllib3.exceptions.HTTPError,
-        http.client.HTTPException,
-        OSError,
-        ValueError,
-    ) as error:
-        raise translate(error, access, what, limit) from None
-
-
-DROPS: Final = (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError)
-"""What Python raises where the other side ends a connection; http.client's RemoteDisconnected is one of the first."""
-
-
-def translate(error: Exception, access: Access, what: str, limit: float | None) -> Error:
-    """Say what an exception of the libraries' means; `what` is the request, `limit` its seconds."""
-    from urllib3 import exceptions
-
-    causes = list(_causes(error))
-    for cause in causes:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            detail = one_line(getattr(cause, "verify_message", "it cannot be verified")).rstrip(".").lower()
-            return Error(
-                f"the certificate of {access.host} is not valid: {detail}",
-                hint="see --certificate-authority, --tls-server-name and --insecure-skip-tls-verify",
-            )
-    proxied = any(isinstance(cause, exceptions.ProxyError) for cause in causes)
-    where = f"the proxy of {access.host}" if proxied else access.host
-    unusable = Dropped if any(isinstance(cause, DROPS) for cause in causes) else Unavailable
-    why = next((reason(cause) for cause in reversed(causes) if isinstance(cause, OSError) and cause.args), None)
-    for cause in causes:
-        match cause:
-            case exceptions.ProxySchemeUnknown():  # a LocationValueError by birth
-                return Error(f"the proxy of {access.host} has no URL that can be connected to")
-            case exceptions.LocationValueError():
-                return Error(f"{where} has no URL that can be connected to")
-            case exceptions.NewConnectionError():  # a ConnectTimeoutError by birth
-                return unusable(f"cannot reach {where}: {why or 'no connection'}")
-            case exceptions.TimeoutError() | TimeoutError():
-                return _too_slow(where, what, limit)
-            case exceptions.SSLError() | ssl.SSLError():
-                library_reason = getattr(cause, "reason", None) or why or "handshake failed"
-                return unusable(f"no TLS connection to {where}: {_words(str(library_reason))}")
-            case exceptions.DecodeError():
-                return Unavailable(f"{access.host} answered {what} with a damaged body")
-            case _:
-                pass
-    if why:
-        return unusable(f"the connection to {where} failed: {why}")
-    return unusable(f"the connection to {where} failed{f' at {what}' if what else ''}: {_words(type(error).__name__)}")
-
-
-def _too_slow(where: str, what: str, limit: float | None) -> Unavailable:
-    seconds = f" within {limit:g} s" if limit else ""
-    return Unavailable(
-        f"{where} did not answer {what}{seconds}", hint="allow it more time with --request-timeout" if limit else None
-    )
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Walk from an exception to the ones that it was made of, each once: MaxRetryError's reason, a raise's cause."""
-    waiting, seen = [error], set[int]()
-    while waiting:
-        current = waiting.pop(0)
-        if id(current) in seen:
-            continue
-        seen.add(id(current))
-        yield current
-        held = (getattr(current, "reason", None), getattr(current, "original_error", None), *current.args)
-        waiting += [
-            cause for cause in (*held, current.__cause__, current.__context__) if isinstance(cause, BaseException)
-        ]
-
-
-def _words(name: str) -> str:
-    """`ProtocolError` and `WRONG_VERSION_NUMBER` as people write them."""
-    spaced = "".join(f" {letter}" if letter.isupper() else letter for letter in name) if not name.isupper() else name
-    return one_line(spaced.replace("_", " ")).lower()

@@ -97,7 +97,6 @@ def test_whose_work_it_contains_is_in_its_notices(unpacked: Path) -> None:
     assert {
         "Python",
         "botocore",
-        "kubernetes",
         "click",
         "orjson",
         "PySocks",

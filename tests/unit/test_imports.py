@@ -100,7 +100,7 @@ GIVEN = FLAGS | {"aws", "connection", "env"}
 """What holds their values."""
 SMLOGS = frozenset({"commands.smlogs"})
 STATUS = frozenset({"commands.status", "render", "render.documents"})
-DOOR = frozenset({"connection", "credentials", "eks", "kube", "kubeconfig"})
+DOOR = frozenset({"connection", "credentials", "eks", "kube", "kubeconfig", "transport"})
 LIST = GIVEN | DOOR | STATUS | {"jobs", "parallel", "render.states", "render.table"}
 DETAILS = (GIVEN | DOOR | STATUS | {"console", "details", "jobs", "parallel", "sagemaker"}) | {
     *("render.panel", "render.states"),
@@ -111,7 +111,7 @@ LOG = (GIVEN | DOOR | SMLOGS | {"bundles", "joblog", "jobs", "parallel", "sagema
     *("logs", "logs.events", "logs.filters", "logs.pace", "logs.read", "logs.source", "logs.together", "logs.watch"),
 }
 """What reads a log that one page holds."""
-ASKING = frozenset({"kubernetes", "orjson", "ssl", "urllib3", "yaml", "zoneinfo"})
+ASKING = frozenset({"orjson", "ssl", "urllib3", "yaml", "zoneinfo"})
 """The last is orjson's."""
 COSTS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "smlogs --help": (FLAGS | SMLOGS, frozenset()),
@@ -154,7 +154,7 @@ def test_completing_kinds_and_flags_pays_for_no_client(line: str, tmp_path: Path
 def test_completing_names_pays_for_kubernetes_only(tmp_path: Path, sandbox: dict[str, str]) -> None:
     exit_code, modules = imported(tmp_path, "completion.smlogs", "batchtransformjob", "", environment=sandbox)
     assert exit_code == 0
-    assert "kubernetes" in modules
+    assert "urllib3" in modules
     assert not modules & (AWS | SERVER | {"rich"})
 
 
@@ -162,7 +162,7 @@ def test_completing_names_pays_for_kubernetes_only(tmp_path: Path, sandbox: dict
 def test_without_a_cluster_neither_aws_nor_a_table_is_paid_for(line: str, tmp_path: Path) -> None:
     exit_code, modules = imported(tmp_path, *line.split())
     assert exit_code == 1
-    assert not modules & (AWS | SERVER | {"rich", "orjson", "kubernetes"})
+    assert not modules & (AWS | SERVER | {"rich", "orjson", "urllib3"})
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_without_a_cluster_neither_aws_nor_a_table_is_paid_for(line: str, tmp_pa
 def test_a_list_asks_kubernetes_only(line: str, tmp_path: Path, sandbox: dict[str, str]) -> None:
     exit_code, modules = imported(tmp_path, *line.split(), environment=sandbox)
     assert exit_code == 0
-    assert "kubernetes" in modules
+    assert "urllib3" in modules
     assert not modules & (AWS | SERVER)
 
 
