@@ -99,7 +99,7 @@ def run(load: Callable[[], click.Command], program: str) -> NoReturn:
             code = _fail(f"can't write to stdout: {_said(error)}", None, 1)
         # The interpreter would flush again at exit, and complain of the same.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    # Most of the interpreter's end is a last search for garbage: 75 ms (measured).
+    # Most of the interpreter's end is a last search for garbage: 36 ms after a list, 67 after one job (measured).
     gc.freeze()
     sys.exit(code)
 

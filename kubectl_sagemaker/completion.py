@@ -106,7 +106,7 @@ def answer(load: Callable[[], click.Command], asker: str, words: Sequence[str]) 
     `asker` is kubectl, zsh or fish, which give the words after the program's, or bash, which gives the line up to the
     cursor, and the end of it that it takes for the word: it breaks words at `=` and `:`.
     """
-    # With gc.freeze() below, 204 ms of CPU instead of 257 for the import of the `kubernetes` client (measured).
+    # 17 ms of 154, and gc.freeze() below 18 at the end (measured).
     gc.disable()
     _be_silent()
     end = NO_FILES

@@ -1,7 +1,7 @@
 """What a user of the kubeconfig proves itself with now: a header, a client certificate, from a file or a plugin.
 
-Plugins are run here: the `kubernetes` client logs a plugin's failure and goes on anonymously, runs it in another folder
-than kubectl does, takes no certificate beside a token, and leaves a certificate's key in a file (measured,
+Plugins are run here: the official Python client logs a plugin's failure and goes on anonymously, runs it in another
+folder than kubectl does, takes no certificate beside a token, and leaves a certificate's key in a file (measured,
 37.0.1). The rules are those of kubernetes.io/docs/reference/config-api/client-authentication.v1.
 """
 

@@ -252,6 +252,8 @@ def test_kubeconfig_flag_goes_before_the_variable(server: ApiServer, kubeconfig:
 def test_server_flag_replaces_the_server_and_keeps_the_user(server: ApiServer) -> None:
     with pytest.raises(Unavailable, match=r"cannot reach 127\.0\.0\.1:1: connection refused"):
         who(context="closed")
+    with pytest.raises(Unavailable, match=r"cannot reach b\u00fccher\.invalid:6443: "):
+        who(context="closed", server="https://b\u00fccher.invalid:6443")
     assert who(context="closed", server=server.url)["username"] == "admin"
     # As in kubectl, the cluster's tls-server-name was meant for its own server.
     assert who(cluster="named", server=server.url) == who_by_kubectl(cluster="named", server=server.url)

@@ -17,8 +17,8 @@ import pytest
 from kubectl_sagemaker.connection import Connection
 from kubectl_sagemaker.errors import Error, Unavailable, Usage
 from kubectl_sagemaker.kube import Kube
-from kubectl_sagemaker.transport import _system_authorities, environment_proxy, translate
 from kubectl_sagemaker.kubeconfig import Access, User, load
+from kubectl_sagemaker.transport import _system_authorities, environment_proxy, translate
 
 PEM = "-----BEGIN CERTIFICATE-----\nsecret\n-----END CERTIFICATE-----\n"
 
