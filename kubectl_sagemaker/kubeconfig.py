@@ -2,8 +2,8 @@
 
 The files are read here, not by the official Python client, whose loader takes the last current-context of several
 files, resolves no relative path of a merged one, keeps the file's token and server whatever the flags say, and logs a
-failed exec plugin only to go on anonymously (measured, 37.0.1). The rules are client-go's, compared with kubectl 1.37 by
-tests/contract/test_connection.py. Where kubectl drops a flag silently, the flag has its effect here.
+failed exec plugin only to go on anonymously (measured, 37.0.1). The rules are client-go's, compared with kubectl 1.37
+by tests/contract/test_connection.py. Where kubectl drops a flag silently, the flag has its effect here.
 """
 
 from __future__ import annotations
