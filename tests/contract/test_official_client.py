@@ -14,12 +14,14 @@ from tests.contract.conftest import Api
 from tests.contract.test_kubernetes_api import model
 
 MODELS = "models"
+official: Any = kubernetes
+"""It is typed in part."""
 
 
 @pytest.fixture
 def client(server: Api) -> Iterator[Any]:
     """The client, configured by its own reader of kubeconfigs."""
-    with kubernetes.config.new_client_from_config(str(server.kubeconfig)) as made:
+    with official.config.new_client_from_config(str(server.kubeconfig)) as made:
         yield made
 
 
@@ -30,7 +32,7 @@ def place(server: Api) -> tuple[str, str, str, str]:
 
 
 def test_custom_objects_are_created_read_changed_and_deleted(client: Any, place: tuple[str, str, str, str]) -> None:
-    objects = kubernetes.client.CustomObjectsApi(client)
+    objects = official.client.CustomObjectsApi(client)
     made = objects.create_namespaced_custom_object(*place, model("a", labels={"team": "x"}))
     assert objects.get_namespaced_custom_object(*place, "a") == made
     patched = objects.patch_namespaced_custom_object(*place, "a", {"metadata": {"labels": {"more": "y"}}})
@@ -49,12 +51,12 @@ def test_custom_objects_are_created_read_changed_and_deleted(client: Any, place:
 
 
 def test_a_watch_tells_what_happens(client: Any, place: tuple[str, str, str, str]) -> None:
-    objects = kubernetes.client.CustomObjectsApi(client)
+    objects = official.client.CustomObjectsApi(client)
     version = objects.list_namespaced_custom_object(*place)["metadata"]["resourceVersion"]
     objects.create_namespaced_custom_object(*place, model("a"))
     objects.patch_namespaced_custom_object(*place, "a", {"metadata": {"labels": {"team": "x"}}})
     objects.delete_namespaced_custom_object(*place, "a")
-    watch = kubernetes.watch.Watch()
+    watch = official.watch.Watch()
     told = []
     for event in watch.stream(
         objects.list_namespaced_custom_object, *place, resource_version=version, timeout_seconds=30
@@ -66,9 +68,9 @@ def test_a_watch_tells_what_happens(client: Any, place: tuple[str, str, str, str
 
 
 def test_typed_and_discovered_resources_are_there(client: Any, server: Api) -> None:
-    core = kubernetes.client.CoreV1Api(client)
+    core = official.client.CoreV1Api(client)
     assert server.namespace in [each.metadata.name for each in core.list_namespace().items]
-    dynamic = kubernetes.dynamic.DynamicClient(client)
+    dynamic = official.dynamic.DynamicClient(client)
     models = dynamic.resources.get(api_version=f"{ACK.name}/{ACK.version}", kind="Model")
     made = models.create(body=model("a"), namespace=server.namespace)
     assert [item.metadata.uid for item in models.get(namespace=server.namespace).items] == [made.metadata.uid]
