@@ -608,6 +608,27 @@ def test_a_certificate_is_trusted_by_itself_as_kubectl_trusts_it(server: ApiServ
 
 
 @pytest.mark.usefixtures("kubeconfig")
+@pytest.mark.skipif(sys.platform != "linux", reason="it reads Linux's table of connections")
+def test_a_connection_that_died_in_silence_is_noticed_as_kubectl_notices_it(server: ApiServer) -> None:
+    """The system asks after 30 s without traffic, as client-go has it ask; by itself Linux does so after two hours."""
+    kube = Kube(Connection(kubeconfig=str(server.kubeconfig)))
+    kube.call("GET", "/version")
+    rows = [line.split() for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:]]
+    mine = set(_sockets())
+    timers = [row[5] for row in rows if row[9] in mine and row[2].endswith(f":{server.port:04X}")]
+    # 02 is the timer of keep-alive; then hundredths of a second to its end.
+    assert [timer for timer in timers if timer.startswith("02:") and 2_000 < int(timer[3:], 16) <= 3_000], timers
+
+
+def _sockets() -> Iterator[str]:
+    """The inodes of this process's sockets."""
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            name = os.readlink(entry)
+            if name.startswith("socket:["):
+                yield name[len("socket:[") : -1]
+
+
 def test_annotations_of_a_namespace(server: ApiServer) -> None:
     body = {"metadata": {"name": "annotated", "annotations": {"services.k8s.aws/default-region": "eu-west-1"}}}
     server.request("POST", "/api/v1/namespaces", body)
