@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os.path
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
@@ -12,7 +11,7 @@ from kubectl_sagemaker.errors import NotFound
 from kubectl_sagemaker.joblog import JobLog
 from kubectl_sagemaker.logs.events import Item, Note, Page
 from kubectl_sagemaker.logs.read import read
-from kubectl_sagemaker.logs.source import Named, Source
+from kubectl_sagemaker.logs.source import Named, Source, shared_prefix
 from kubectl_sagemaker.logs.together import Reading, read_all
 
 Result = TypeVar("Result")
@@ -137,7 +136,7 @@ def bundles(logs: Iterable[JobLog]) -> tuple[list[Bundle], list[JobLog]]:
         last = max(end for end in ends if end is not None) + AFTER_THE_END if None not in ends else None
         given = queries[0].end
         query = queries[0]._replace(
-            prefix=os.path.commonprefix([query.prefix for query in queries]),  # noqa: RUF071  # letters are what is wanted
+            prefix=shared_prefix(queries),
             start=min(query.start for query in queries),
             end=given if given is not None or last is None else round(last * 1000),
         )

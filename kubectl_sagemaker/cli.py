@@ -26,6 +26,7 @@ from kubectl_sagemaker.text import one_line, unencodable
 
 if TYPE_CHECKING:
     import io
+    from typing import TextIO
 
     import click
 
@@ -97,11 +98,20 @@ def run(load: Callable[[], click.Command], program: str) -> NoReturn:
         elif code == 0:
             # What failed before has been said already.
             code = _fail(f"can't write to stdout: {_said(error)}", None, 1)
-        # The interpreter would flush again at exit, and complain of the same.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop(sys.stdout)
+    try:
+        sys.stderr.flush()
+    except OSError:
+        # Nobody listens; the code still tells.
+        _drop(sys.stderr)
     # Most of the interpreter's end is a last search for garbage: 36 ms after a list, 67 after one job (measured).
     gc.freeze()
     sys.exit(code)
+
+
+def _drop(stream: TextIO) -> None:
+    """Let nobody read what can't be written; the interpreter would try again at exit, say so, and exit with 120."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _encode(stream: io.TextIOWrapper) -> None:

@@ -11,7 +11,6 @@ have its share of the requests, and the lines of 20 jobs would come 20 s late.
 
 from __future__ import annotations
 
-import os.path
 from collections.abc import Generator, Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -21,7 +20,7 @@ from kubectl_sagemaker.errors import NotFound
 from kubectl_sagemaker.logs.events import Aside, LogEvent, Page
 from kubectl_sagemaker.logs.memory import Memory
 from kubectl_sagemaker.logs.pace import MANY
-from kubectl_sagemaker.logs.source import Source
+from kubectl_sagemaker.logs.source import Source, shared_prefix
 from kubectl_sagemaker.logs.watch import Watch
 
 BUSY: Final = 1.2
@@ -179,8 +178,8 @@ class Chains:
             # What the scan under way brings would be taken for any job's that is alone later.
             self._wide = None
         queries = [share.source.query for share in self.shares]
-        prefix = os.path.commonprefix([query.prefix for query in queries])  # noqa: RUF071  # letters are meant
-        self._source = replace(self._source, query=queries[0]._replace(prefix=prefix), members=self)
+        query = queries[0]._replace(prefix=shared_prefix(queries))
+        self._source = replace(self._source, query=query, members=self)
 
     def _poll(self) -> Iterator[Aside | Page]:
         """A narrow chain, and from what it brings the pace of the next."""

@@ -66,6 +66,15 @@ class Query(NamedTuple):
         return not self.instances or any(fnmatchcase(name, glob) for glob in self.instances for name in names)
 
 
+def shared_prefix(queries: Iterable[Query]) -> str:
+    """What the prefixes of all of them begin with, letter by letter."""
+    prefixes = [query.prefix for query in queries]
+    # What the first and the last in order share, all between them do.
+    first, last = min(prefixes), max(prefixes)
+    pairs = enumerate(zip(first, last, strict=False))
+    return first[: next((at for at, (one, other) in pairs if one != other), len(first))]
+
+
 class Members(Protocol):
     """Whose lines count, where a prefix selects more streams than are wanted."""
 

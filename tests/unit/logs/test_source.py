@@ -11,7 +11,7 @@ import pytest
 from kubectl_sagemaker.errors import Error, Forbidden, Invalid, NotFound, Throttled, Unauthorized, Unavailable
 from kubectl_sagemaker.logs.events import LogEvent, Note, Page, waited
 from kubectl_sagemaker.logs.pace import Budget
-from kubectl_sagemaker.logs.source import LONGEST_PAUSE, Query, Source
+from kubectl_sagemaker.logs.source import LONGEST_PAUSE, Query, Source, shared_prefix
 from tests.follow import SharedClock, T
 
 
@@ -198,3 +198,17 @@ def test_only_wanted_instances_count() -> None:
 def test_a_query_is_asked_as_what_it_is(query: dict[str, Any], asked: dict[str, Any]) -> None:
     made, _, _ = source(Script(), **query)
     assert made.query.parameters(5) == {"logGroupName": "group", "startTime": 5, **asked}
+
+
+@pytest.mark.parametrize(
+    ("prefixes", "shared"),
+    [
+        (["churn-1/", "churn-12/", "churn-3/"], "churn-"),
+        (["job/", "job/"], "job/"),
+        (["job", "job/"], "job"),
+        (["", "job/"], ""),
+        (["a/", "b/"], ""),
+    ],
+)
+def test_queries_are_asked_together_by_what_their_prefixes_share(prefixes: list[str], shared: str) -> None:
+    assert shared_prefix(Query("group", prefix) for prefix in prefixes) == shared
