@@ -607,7 +607,6 @@ def test_a_certificate_is_trusted_by_itself_as_kubectl_trusts_it(server: ApiServ
     assert who(**flags) == who_by_kubectl(**flags)
 
 
-@pytest.mark.usefixtures("kubeconfig")
 @pytest.mark.skipif(sys.platform != "linux", reason="it reads Linux's table of connections")
 def test_a_connection_that_died_in_silence_is_noticed_as_kubectl_notices_it(server: ApiServer) -> None:
     """The system asks after 30 s without traffic, as client-go has it ask; by itself Linux does so after two hours."""
@@ -629,6 +628,7 @@ def _sockets() -> Iterator[str]:
                 yield name[len("socket:[") : -1]
 
 
+@pytest.mark.usefixtures("kubeconfig")
 def test_annotations_of_a_namespace(server: ApiServer) -> None:
     body = {"metadata": {"name": "annotated", "annotations": {"services.k8s.aws/default-region": "eu-west-1"}}}
     server.request("POST", "/api/v1/namespaces", body)
