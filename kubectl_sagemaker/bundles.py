@@ -10,9 +10,11 @@ from typing import Final, TypeVar
 from kubectl_sagemaker.errors import NotFound
 from kubectl_sagemaker.joblog import JobLog
 from kubectl_sagemaker.logs.events import Item, Note, Page
+from kubectl_sagemaker.logs.pace import LOGS
 from kubectl_sagemaker.logs.read import read
 from kubectl_sagemaker.logs.source import Named, Source, shared_prefix
 from kubectl_sagemaker.logs.together import Reading, read_all
+from kubectl_sagemaker.times import span
 
 Result = TypeVar("Result")
 
@@ -20,6 +22,8 @@ LEAST_BUNDLE: Final = 4
 """Logs from which on one chain over what their names begin with is tried."""
 MOST_STRANGERS: Final = 4.0
 """Lines of other jobs for each line of theirs at which each log is read by itself after all."""
+LONG: Final = 10.0
+"""Seconds without a line that are explained."""
 AFTER_THE_END: Final = 3600.0
 """Seconds after the last job's end that are read too: instances' clocks are theirs."""
 
@@ -93,6 +97,10 @@ def read_together(
             paying.append(bundle)
         else:
             rest += bundle.logs
+    rate = LOGS["FilterLogEvents"][0]
+    seconds = sum(bool(log.wanted.tail) for log in rest) / rate
+    if seconds >= LONG:
+        yield None, Note(f"reading the last lines of {len(rest)} logs, {rate:g} a second: about {span(seconds)}")
     side_by_side = len(paying) + len(rest)
     readings: list[Reading[JobLog | Bundle]] = [
         Reading(bundle, bundle.source.query.start, guarded(bundle.read(alone=side_by_side == 1))) for bundle in paying

@@ -33,6 +33,21 @@ def test_jobs_that_ended_are_read_in_time_order_over_all_of_them() -> None:
     assert ordered([event["timestamp"] for event in shown.events])
 
 
+@pytest.mark.parametrize(
+    ("count", "said"), [(49, []), (60, ["reading the last lines of 60 logs, 5 a second: about 12s"])]
+)
+def test_the_last_lines_of_many_take_a_while_and_that_is_said(count: int, said: list[str]) -> None:
+    town = Town()
+    for number in range(count):
+        town.job(f"job-{number}", seconds=60)
+        town.line(f"job-{number}", 5, counts=False)
+        town.line(f"job-{number}", 50)
+    town.clock.advance(1_000)
+    shown = town.read([town.log(f"job-{number}", follow=False, tail=1) for number in range(count)])
+    assert [note for note in shown.notes if "reading" in note] == said
+    assert shown.lines() == town.put
+
+
 def test_logs_longer_than_a_page_stay_in_order_and_whole() -> None:
     town = Town()
     for name in ("a", "b", "c"):
