@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
@@ -97,10 +97,7 @@ def read_together(
             paying.append(bundle)
         else:
             rest += bundle.logs
-    rate = LOGS["FilterLogEvents"][0]
-    seconds = sum(bool(log.wanted.tail) for log in rest) / rate
-    if seconds >= LONG:
-        yield None, Note(f"reading the last lines of {len(rest)} logs, {rate:g} a second: about {span(seconds)}")
+    yield from ((None, note) for note in _forewarning(rest))
     side_by_side = len(paying) + len(rest)
     readings: list[Reading[JobLog | Bundle]] = [
         Reading(bundle, bundle.source.query.start, guarded(bundle.read(alone=side_by_side == 1))) for bundle in paying
@@ -122,6 +119,14 @@ def read_together(
 def _leading(items: Generator[Item, None, Result], take: Callable[[Result], object]) -> Iterator[Item]:
     """The items; `take` gets what they lead to."""
     take((yield from items))
+
+
+def _forewarning(logs: Sequence[JobLog]) -> Iterator[Note]:
+    """How long the last lines will take, if that is long: each log costs a request, and no line comes before."""
+    rate = LOGS["FilterLogEvents"][0]
+    seconds = sum(bool(log.wanted.tail) for log in logs) / rate
+    if seconds >= LONG:
+        yield Note(f"reading the last lines of {len(logs)} logs, {rate:g} a second: about {span(seconds)}")
 
 
 def bundles(logs: Iterable[JobLog]) -> tuple[list[Bundle], list[JobLog]]:
