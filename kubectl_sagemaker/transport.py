@@ -44,10 +44,11 @@ def new_pool(access: Access, credentials: Credentials) -> PoolManager:
         settings |= {"ssl_context": _tls(access, credentials), "server_hostname": access.tls_server_name}
     if not proxy:
         return urllib3.PoolManager(**settings)
-    if proxy.lower().startswith("socks"):
+    if proxy.lower().startswith("socks5"):
         from urllib3.contrib.socks import SOCKSProxyManager
 
-        return SOCKSProxyManager(proxy, **settings)
+        # To Go, socks5 is socks5h: the proxy, which may stand in another network, looks the name up.
+        return SOCKSProxyManager(f"socks5h://{proxy.partition('://')[2]}", **settings)
     return urllib3.ProxyManager(proxy, proxy_headers=_proxy_headers(proxy), **settings)
 
 

@@ -340,7 +340,8 @@ def test_secrets_are_in_no_repr(file: Path) -> None:
     assert "hush" not in repr(connection) + repr(load(connection))
 
 
-def test_a_socks_proxy_is_asked_for_the_server_by_its_name(file: Path) -> None:
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h", "SOCKS5"])
+def test_a_socks_proxy_is_asked_for_the_server_by_its_name(file: Path, scheme: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
 
         def refuse() -> bytes:
@@ -353,7 +354,7 @@ def test_a_socks_proxy_is_asked_for_the_server_by_its_name(file: Path) -> None:
                 return greeting + request
 
         asked = pool.submit(refuse)
-        proxy = f"socks5h://me:secret@127.0.0.1:{server.getsockname()[1]}"
+        proxy = f"{scheme}://me:secret@127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(Unavailable) as raised:
             Kube(Connection(server="https://c.example", proxy_url=proxy)).call("GET", "/version")
     assert asked.result(10) == b"\x05\x02\x00\x02\x05\x01\x00\x03\x09c.example\x01\xbb"
