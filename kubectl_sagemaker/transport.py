@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 from kubectl_sagemaker.credentials import Credentials
 from kubectl_sagemaker.errors import Dropped, Error, Unavailable
 from kubectl_sagemaker.kubeconfig import Access, reason
-from kubectl_sagemaker.text import one_line
+from kubectl_sagemaker.text import one_line, phrase
 
 if TYPE_CHECKING:
     from urllib3 import PoolManager, Timeout
@@ -239,6 +239,8 @@ def translate(error: Exception, access: Access, what: str, limit: float | None) 
                 f"the certificate of {access.host} is not valid: {detail}",
                 hint="see --certificate-authority, --tls-server-name and --insecure-skip-tls-verify",
             )
+    if refused := _by_socks(causes, access):
+        return refused
     proxied = any(isinstance(cause, exceptions.ProxyError) for cause in causes)
     where = f"the proxy of {access.host}" if proxied else access.host
     unusable = Dropped if any(isinstance(cause, DROPS) for cause in causes) else Unavailable
@@ -263,6 +265,23 @@ def translate(error: Exception, access: Access, what: str, limit: float | None) 
     if why:
         return unusable(f"the connection to {where} failed: {why}")
     return unusable(f"the connection to {where} failed{f' at {what}' if what else ''}: {_words(type(error).__name__)}")
+
+
+def _by_socks(causes: Iterable[BaseException], access: Access) -> Unavailable | None:
+    """What a SOCKS proxy's failure means; urllib3 reports it as the server's own."""
+    # PySocks has no types, and is imported only where a proxy needs it.
+    raised = [(type(cause).__name__, cause) for cause in causes if type(cause).__module__ == "socks"]
+    if not raised:
+        return None
+    # The first is the others' wrapping.
+    kind, cause = raised[-1]
+    said = one_line(getattr(cause, "msg", ""))
+    if kind == "ProxyConnectionError":
+        why = getattr(cause, "socket_err", None)
+        return Unavailable(f"cannot reach the proxy of {access.host}: {reason(why) if why else 'no connection'}")
+    if kind == "SOCKS5Error":  # its answer: `0x05: Connection refused`
+        return Unavailable(f"the proxy of {access.host} cannot reach it: {said.rpartition(': ')[2].lower()}")
+    return Unavailable(f"the proxy of {access.host} failed: {phrase(said)}")
 
 
 def _too_slow(where: str, what: str, limit: float | None) -> Unavailable:

@@ -361,6 +361,38 @@ def test_a_socks_proxy_is_asked_for_the_server_by_its_name(file: Path, scheme: s
     assert "secret" not in raised.value.message
 
 
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        ([b"\x05\x00", b"\x05\x05\x00\x01" + bytes(6)], "the proxy of c.example cannot reach it: connection refused"),
+        ([b"\x05\x02", b"\x01\x01"], "the proxy of c.example failed: SOCKS5 authentication failed"),
+        ([b"HTTP/1.1 400 no\r\n"], "the proxy of c.example failed: SOCKS5 proxy server sent invalid data"),
+        ([], "the proxy of c.example failed: connection closed unexpectedly"),
+        (None, "cannot reach the proxy of c.example: connection refused"),
+    ],
+)
+def test_what_a_socks_proxy_refuses_is_said_to_be_the_proxys(answers: list[bytes] | None, message: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                for each in answers or ():
+                    connection.recv(300)
+                    connection.sendall(each)
+                connection.recv(300)
+
+        port = server.getsockname()[1]
+        if answers is None:
+            server.close()
+        else:
+            pool.submit(answer)
+        proxy = f"socks5://me:secret@127.0.0.1:{port}"
+        with pytest.raises(Unavailable) as raised:
+            Kube(Connection(server="https://c.example", kubeconfig=os.devnull, proxy_url=proxy)).call("GET", "/version")
+    assert raised.value.message == message
+
+
 def test_the_systems_authorities_are_found_where_openssl_looks_elsewhere(tmp_path: Path) -> None:
     nowhere = ssl.get_default_verify_paths()._replace(cafile="", capath="")
     (tmp_path / "second").write_text("")
