@@ -21,6 +21,7 @@ import pytest
 from kubectl_sagemaker.operator import manifest
 from kubectl_sagemaker.sandbox.server import Sandbox
 from tests.e2e.shell import Ran, Shell, shell_of
+from tests.environment import FROZEN
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 STEPS = EXAMPLES / "xgboost-mnist"
@@ -278,6 +279,7 @@ def test_what_is_no_data_set_is_said(
     assert upload(shell, bucket[0], tmp_path).stderr.startswith(f"error: {tmp_path}: t10k-images-idx3-ubyte.gz: ")
 
 
+@pytest.mark.skipif(FROZEN, reason="an archive has no operator")
 def test_the_operator_is_installed_in_the_sandbox_and_taken_out() -> None:
     """Its deployment is ready because the sandbox's own operator does the work, and only while that runs."""
     with Sandbox(parts=(), speed=10.0, operator=True) as sandbox:
