@@ -122,11 +122,11 @@ def _leading(items: Generator[Item, None, Result], take: Callable[[Result], obje
 
 
 def _forewarning(logs: Sequence[JobLog]) -> Iterator[Note]:
-    """How long the last lines will take, if that is long: each log costs a request, and no line comes before."""
+    """How long the last lines will take, if that is long: each log costs a request, few lines come before."""
     rate = LOGS["FilterLogEvents"][0]
-    seconds = sum(bool(log.wanted.tail) for log in logs) / rate
-    if seconds >= LONG:
-        yield Note(f"reading the last lines of {len(logs)} logs, {rate:g} a second: about {span(seconds)}")
+    count = sum(bool(log.wanted.tail) for log in logs)
+    if count / rate >= LONG:
+        yield Note(f"reading the last lines of {count} logs, {rate:g} a second: about {span(count / rate)}")
 
 
 def bundles(logs: Iterable[JobLog]) -> tuple[list[Bundle], list[JobLog]]:

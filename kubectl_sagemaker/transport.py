@@ -24,6 +24,8 @@ from kubectl_sagemaker.text import one_line, phrase
 if TYPE_CHECKING:
     from urllib3 import PoolManager, Timeout
 
+    Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
 __all__ = ["new_pool", "timeouts", "translated"]
 
 POOL_SIZE: Final = 32
@@ -154,19 +156,21 @@ def environment_proxy(server: str) -> str | None:
     if not proxy:
         return None
     host = parts.hostname or ""
+    address = _address(host)
+    if host == "localhost" or (address and address.is_loopback):
+        return None
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    if host == "localhost" or _loopback(host) or _is_direct(host, port, _environment("no_proxy")):
+    if _is_direct(host, address, port, _environment("no_proxy")):
         return None
     return proxy if "://" in proxy else f"http://{proxy}"
 
 
-def _is_direct(host: str, port: int, no_proxy: str) -> bool:
+def _is_direct(host: str, address: Address | None, port: int, no_proxy: str) -> bool:
     """Tell whether NO_PROXY names a host.
 
     By Go's rules (golang.org/x/net/http/httpproxy): addresses and ranges of them, a domain for itself and all below it,
     one that begins with a dot or `*.` for those below it alone, each with a port or without; `*` alone is everything.
     """
-    address = _address(host)
     for word in no_proxy.lower().split(","):
         entry = word.strip()
         if entry == "*":
@@ -190,15 +194,10 @@ def _is_direct(host: str, port: int, no_proxy: str) -> bool:
     return False
 
 
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _address(host: str) -> Address | None:
     with contextlib.suppress(ValueError):
         return ipaddress.ip_address(host)
     return None
-
-
-def _loopback(host: str) -> bool:
-    address = _address(host)
-    return address is not None and address.is_loopback
 
 
 def _environment(name: str) -> str:
@@ -239,9 +238,11 @@ def translate(error: Exception, access: Access, what: str, limit: float | None) 
                 f"the certificate of {access.host} is not valid: {detail}",
                 hint="see --certificate-authority, --tls-server-name and --insecure-skip-tls-verify",
             )
-    if refused := _by_socks(causes, access):
-        return refused
-    proxied = any(isinstance(cause, exceptions.ProxyError) for cause in causes)
+    # PySocks, which has no types, is imported only where a proxy needs it; urllib3 takes its failures for the server's.
+    socks = [cause for cause in causes if type(cause).__module__ == "socks"]
+    if socks and getattr(socks[-1], "socket_err", None) is None:
+        return _by_socks(socks[-1], access)
+    proxied = bool(socks) or any(isinstance(cause, exceptions.ProxyError) for cause in causes)
     where = f"the proxy of {access.host}" if proxied else access.host
     unusable = Dropped if any(isinstance(cause, DROPS) for cause in causes) else Unavailable
     why = next((reason(cause) for cause in reversed(causes) if isinstance(cause, OSError) and cause.args), None)
@@ -267,19 +268,10 @@ def translate(error: Exception, access: Access, what: str, limit: float | None) 
     return unusable(f"the connection to {where} failed{f' at {what}' if what else ''}: {_words(type(error).__name__)}")
 
 
-def _by_socks(causes: Iterable[BaseException], access: Access) -> Unavailable | None:
-    """What a SOCKS proxy's failure means; urllib3 reports it as the server's own."""
-    # PySocks has no types, and is imported only where a proxy needs it.
-    raised = [(type(cause).__name__, cause) for cause in causes if type(cause).__module__ == "socks"]
-    if not raised:
-        return None
-    # The first is the others' wrapping.
-    kind, cause = raised[-1]
+def _by_socks(cause: BaseException, access: Access) -> Unavailable:
+    """What a SOCKS proxy's own word means, and what is no such word."""
     said = one_line(getattr(cause, "msg", ""))
-    if kind == "ProxyConnectionError":
-        why = getattr(cause, "socket_err", None)
-        return Unavailable(f"cannot reach the proxy of {access.host}: {reason(why) if why else 'no connection'}")
-    if kind == "SOCKS5Error":  # its answer: `0x05: Connection refused`
+    if type(cause).__name__ == "SOCKS5Error":  # its answer: `0x05: Connection refused`
         return Unavailable(f"the proxy of {access.host} cannot reach it: {said.rpartition(': ')[2].lower()}")
     return Unavailable(f"the proxy of {access.host} failed: {phrase(said)}")
 

@@ -139,7 +139,7 @@ def test_it_needs_nothing_else_and_an_extra_adds_what_it_names(bare: Environment
             assert ran.stderr.startswith("error: cannot reach 127.0.0.1:9")
         else:
             assert shell.sagemaker("sandbox", "--", "true") == Ran("", "", 0)
-        wheel.pip("--python", str(bare.python), "uninstall", "--yes", *sorted(bare.has() - before))
+        wheel.pip("--python", str(bare.python), "uninstall", "--yes", *sorted(added))
 
 
 @pytest.fixture

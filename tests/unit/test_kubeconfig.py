@@ -6,6 +6,7 @@ import base64
 import os
 import socket
 import ssl
+import struct
 import textwrap
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -391,6 +392,26 @@ def test_what_a_socks_proxy_refuses_is_said_to_be_the_proxys(answers: list[bytes
         with pytest.raises(Unavailable) as raised:
             Kube(Connection(server="https://c.example", kubeconfig=os.devnull, proxy_url=proxy)).call("GET", "/version")
     assert raised.value.message == message
+
+
+def test_a_get_that_a_socks_proxy_drops_is_sent_again() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+        server.settimeout(10)
+
+        def reset_then_refuse() -> None:
+            connection, _ = server.accept()
+            connection.recv(300)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(300)
+                connection.sendall(b"\x05\xff")
+
+        pool.submit(reset_then_refuse)
+        proxy = f"socks5://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(Unavailable, match=r"^the proxy of c\.example failed: all offered"):
+            Kube(Connection(server="https://c.example", kubeconfig=os.devnull, proxy_url=proxy)).call("GET", "/version")
 
 
 def test_the_systems_authorities_are_found_where_openssl_looks_elsewhere(tmp_path: Path) -> None:
